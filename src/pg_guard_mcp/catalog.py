@@ -1,0 +1,118 @@
+"""The catalog snapshot: what there is in the database, as far as the connected role may see.
+
+Made by `postgres.snapshot` from `pg_catalog`, filtered by privilege; read by the policy, the
+rewrite and the two tools that describe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pg_guard_mcp.model import Relation
+
+RelationKind = Literal["table", "view", "materialized view", "partitioned table", "foreign table"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column. `type` is written as SQL, every name in it qualified; `type_name` is pg_type's."""
+
+    name: str
+    type: str
+    type_name: str
+    type_schema: str
+    category: str
+    """pg_type's category of the type: S for strings, N for numbers, D for dates and times."""
+    nullable: bool
+    default: str | None
+    comment: str | None
+    readable: bool
+    """Whether the role may SELECT it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A primary or unique key."""
+
+    primary: bool
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignKey:
+    """A reference from one relation to another, columns in matching order."""
+
+    source: Relation
+    columns: tuple[str, ...]
+    target: Relation
+    target_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """An index: its columns, or None where it has an expression."""
+
+    name: str
+    unique: bool
+    columns: tuple[str | None, ...]
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelationInfo:
+    """A relation. Those the role may not read are kept for the masks that views inherit of them."""
+
+    relation: Relation
+    kind: RelationKind
+    columns: tuple[Column, ...]
+    estimated_rows: int
+    comment: str | None = None
+    keys: tuple[Key, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    referenced_by: tuple[ForeignKey, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    definition: str | None = None
+    """A view's query, every name in it qualified."""
+    sources: tuple[tuple[Relation, str], ...] = ()
+    """Columns of other relations that a view reads, or that an inheritance parent shares."""
+
+    @property
+    def readable(self) -> tuple[Column, ...]:
+        """Return the columns the role may read, in order."""
+        return tuple(column for column in self.columns if column.readable)
+
+
+class TypeInfo(NamedTuple):
+    """A type outside pg_catalog; `kind` is pg_type's typtype: e enum, d domain, c composite."""
+
+    schema: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionInfo:
+    """A function outside pg_catalog, all its overloads taken together."""
+
+    schema: str
+    name: str
+    volatile: bool
+    security_definer: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """One consistent reading of pg_catalog."""
+
+    database: str = ""
+    server_version: int = 0
+    """As `server_version_num`: 180006 for 18.6."""
+    relations: Mapping[Relation, RelationInfo] = field(default_factory=dict)
+    types: tuple[TypeInfo, ...] = ()
+    functions: tuple[FunctionInfo, ...] = ()
+    schemas: Mapping[str, str | None] = field(default_factory=dict)
+    """Every schema the role may use, with its comment."""

@@ -1,0 +1,75 @@
+"""The operator's rules and a database in, the policy as of now out: made once, renewed on demand.
+
+A name that is not found may have been made a second ago, so a refusal by name renews the catalog
+first. How often that may happen is bounded: a client that asks for nonsense must not keep the
+database busy with its own catalog.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+
+from pg_guard_mcp.errors import ConfigurationError, Unavailable
+from pg_guard_mcp.guard import policy as policies
+from pg_guard_mcp.postgres import snapshot
+
+if TYPE_CHECKING:
+    from pg_guard_mcp.guard.policy import Policy
+    from pg_guard_mcp.model import AccessRules
+    from pg_guard_mcp.postgres.database import Database
+
+logger = logging.getLogger(__name__)
+
+_RENEW_SECONDS = 5.0
+
+
+class CurrentPolicy:
+    """Holds the policy, and makes it when it is first asked for."""
+
+    def __init__(self, rules: AccessRules, database: Database, *, profile: str) -> None:
+        """Keep what a policy is made of; ask nobody yet."""
+        self._rules = rules
+        self._database = database
+        self._application = f"pg-guard/{profile}/catalog"
+        self._lock = anyio.Lock()
+        self._policy: Policy | None = None
+        self._made = 0.0
+
+    async def current(self) -> Policy:
+        """Return the policy, making it first if there is none.
+
+        Raises:
+            GuardError: the catalog cannot be read, or the rules do not fit it.
+
+        """
+        if self._policy is not None:
+            return self._policy
+        async with self._lock:
+            if self._policy is None:
+                self._policy = await self._make()
+            return self._policy
+
+    async def refreshed(self) -> Policy:
+        """Return a policy from a catalog read anew, unless that was done moments ago."""
+        async with self._lock:
+            if self._policy is None or time.monotonic() - self._made >= _RENEW_SECONDS:
+                self._policy = await self._make()
+            return self._policy
+
+    async def _make(self) -> Policy:
+        catalog = await snapshot.take(self._database, self._application)
+        self._made = time.monotonic()
+        try:
+            return policies.build(self._rules, catalog)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                logger.error(  # noqa: TRY400 - a traceback would say nothing more
+                    "policy_problem %s; fix: %s", problem.message, problem.fix)
+            raise Unavailable(
+                "the server's policy does not fit the database",
+                "Tell the operator: the server's log names each problem and its fix.",
+            ) from None

@@ -1,0 +1,1 @@
+"""A shop to try the guard on: a throw-away Postgres, its data, its role and its policy."""

@@ -1,0 +1,1 @@
+"""The guard: text in, verdict and guarded SQL out, masked text back. Pure: no I/O, no clock."""

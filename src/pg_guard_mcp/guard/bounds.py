@@ -1,0 +1,184 @@
+"""The lexical gate: SQL text in, findings out, before any parser sees it.
+
+A parser is code that can be attacked. sqlglot needs time exponential in the nesting of
+`type(` and `ARRAY[` (measured on 30.30: 12 levels, 60 bytes, 20 ms, doubling with each level),
+and its compiled build dies with SIGSEGV on 14.6 kB of open brackets. libpg_query sees only what
+stands before a NUL byte. Real statements are nowhere near these limits: over 4,774 queries written
+by agents the deepest nesting was 6, and the longest analytical read we know of has 34,000 bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from sqlglot.dialects.postgres import Postgres
+
+from pg_guard_mcp.guard.lexer import Kind, Token, Unterminated, tokens
+from pg_guard_mcp.model import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_DEPTH = 32
+"""Open brackets, and CASE without its END, at any point."""
+MAX_TYPE_DEPTH = 6
+"""`type(`, `type[` and `ARRAY[` inside one another."""
+MAX_TYPE_WORK = 4_096
+"""The sum of two to the power of type depth, over all such openings."""
+MAX_SUBSCRIPTS = 16
+"""`][` in one statement that follow each other."""
+MAX_PREFIXES = 16
+"""Prefix operators and NOT in a row, with nothing between them."""
+MAX_TOKENS = 20_000
+
+# Upper-case first and last words of every type name that sqlglot's parser tries before a call.
+_TYPE_WORDS = frozenset(
+    keyword.rpartition(" ")[2].encode()
+    for keyword, token in Postgres.Tokenizer.KEYWORDS.items()
+    if token in Postgres.Parser.TYPE_TOKENS
+) | {b"ARRAY"}
+_PREFIX_WORDS = frozenset({b"NOT"})
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+_INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cf", "Cc", "Co", "Cn", "Cs"})
+_OPENINGS = {b"(": b")", b"[": b"]"}
+
+
+def encode(sql: str, max_bytes: int) -> tuple[bytes, Finding | None]:
+    """Return the statement's UTF-8 bytes, or why it cannot be one."""
+    # A character takes at least one byte: a 10 MB text is refused before it is copied.
+    if len(sql) > max_bytes:
+        return b"", _too_long(max_bytes)
+    try:
+        text = sql.encode()
+    except UnicodeEncodeError:
+        return b"", _bound("the statement is not valid Unicode", "Send plain UTF-8 text.")
+    if len(text) > max_bytes:
+        return b"", _too_long(max_bytes)
+    if b"\x00" in text:
+        return b"", _bound("the statement holds a NUL byte", "Send plain text without NUL bytes.")
+    return text, None
+
+
+def check(text: bytes) -> tuple[list[Token], Finding | None]:
+    """Return the statement's tokens without comments, and the first bound it breaks."""
+    found: list[Token] = []
+    try:
+        for token in tokens(text):
+            if token.kind is Kind.COMMENT:
+                continue
+            found.append(token)
+            if len(found) > MAX_TOKENS:
+                return found, _bound(
+                    f"the statement has over {MAX_TOKENS:,} tokens", "Split the question."
+                )
+    except Unterminated:
+        return found, Finding(
+            rule="syntax",
+            message="a quote or a comment is never closed",
+            hint="Close every quote and comment.",
+        )
+    return found, next(_broken(found), None)
+
+
+def _broken(found: list[Token]) -> Iterator[Finding]:
+    """Yield the bounds that `found` breaks."""
+    yield from _odd_tokens(found)
+    yield from _nesting(found)
+    yield from _runs(found)
+
+
+def _odd_tokens(found: list[Token]) -> Iterator[Finding]:
+    """Refuse spellings on which Postgres, its parser library and a reader could differ."""
+    for token in found:
+        if token.kind is Kind.LITERAL:
+            continue
+        if _CONTROL.search(token.text):
+            yield _bound(
+                "the statement holds a control character", "Use spaces, tabs and line breaks only."
+            )
+        if not token.text.isascii() and any(
+            unicodedata.category(character) in _INVISIBLE for character in token.text.decode()
+        ):
+            yield _bound(
+                "the statement holds an invisible or exotic space outside a literal",
+                "Use ordinary spaces between words.",
+            )
+    for word, ampersand in pairwise(found):
+        if word.text in {b"u", b"U"} and ampersand.text == b"&" and word.end == ampersand.start:
+            yield _bound(
+                "U& escapes are not available", "Write the characters themselves, in plain quotes."
+            )
+
+
+def _nesting(found: list[Token]) -> Iterator[Finding]:
+    """Refuse nesting deeper than any real statement has."""
+    closers: list[bytes] = []
+    type_openings: list[int] = []
+    work = 0
+    previous = b""
+    for token in found:
+        text = token.text
+        if token.kind is Kind.WORD:
+            text = text.upper()
+            if text == b"CASE":
+                closers.append(b"END")
+            elif text == b"END" and closers and closers[-1] == b"END":
+                closers.pop()
+        elif text in _OPENINGS and token.kind is Kind.SYMBOL:
+            if previous in _TYPE_WORDS:
+                type_openings.append(len(closers))
+                work += 2 ** len(type_openings)
+            closers.append(_OPENINGS[text])
+        elif closers and text == closers[-1] and token.kind is Kind.SYMBOL:
+            closers.pop()
+            if type_openings and type_openings[-1] == len(closers):
+                type_openings.pop()
+        if len(closers) > MAX_DEPTH:
+            yield _bound(
+                f"brackets or CASE are nested deeper than {MAX_DEPTH}",
+                "Flatten the statement, with WITH for the inner queries.",
+            )
+            return
+        if len(type_openings) > MAX_TYPE_DEPTH or work > MAX_TYPE_WORK:
+            yield _bound(
+                f"type calls or ARRAY[ are nested deeper than {MAX_TYPE_DEPTH}, or too many",
+                "Cast with x::type instead of type(x), and nest less.",
+            )
+            return
+        previous = text if token.kind is Kind.WORD else b""
+
+
+def _runs(found: list[Token]) -> Iterator[Finding]:
+    """Refuse long chains that cost a parser more than a person could mean."""
+    subscripts = prefixes = 0
+    previous = b""
+    for token in found:
+        if previous == b"]":
+            subscripts = subscripts + 1 if token.text == b"[" else 0
+        prefixed = token.kind is Kind.OPERATOR or token.text.upper() in _PREFIX_WORDS
+        prefixes = prefixes + 1 if prefixed else 0
+        if subscripts > MAX_SUBSCRIPTS:
+            yield _bound(
+                f"more than {MAX_SUBSCRIPTS} subscripts follow each other", "Use fewer subscripts."
+            )
+            return
+        if prefixes > MAX_PREFIXES:
+            yield _bound(
+                f"more than {MAX_PREFIXES} operators stand in a row", "Simplify the expression."
+            )
+            return
+        previous = token.text
+
+
+def _too_long(max_bytes: int) -> Finding:
+    return _bound(
+        f"the statement is longer than {max_bytes:,} bytes",
+        "Ask for less at once, or put a long list of values into fewer calls.",
+    )
+
+
+def _bound(message: str, hint: str) -> Finding:
+    return Finding(rule="bounds", message=message, hint=hint)

@@ -1,0 +1,152 @@
+"""SQL text in, a `Statement` out, or a refusal: bounds, two parsers, and their agreement.
+
+libpg_query's tree is what Postgres will see, so the facts are taken from it. sqlglot reads the
+same text independently. A statement on which they disagree was understood by at most one of
+them, and is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pg_guard_mcp.errors import Refused
+from pg_guard_mcp.guard import bounds, grammar, lexer, reading, syntax
+from pg_guard_mcp.model import Finding, RelationUse, Span, Statement
+
+if TYPE_CHECKING:
+    from pg_guard_mcp.guard.lexer import Token
+    from pg_guard_mcp.guard.reading import Reading, RelationName
+
+_EXPLAIN = re.compile(r"\A\s*explain\s+(?=select|with|values|table)", re.IGNORECASE)
+
+
+def classify(sql: str, *, max_bytes: int) -> Statement:
+    """Gather everything `sql` is and names.
+
+    What its form alone forbids (another kind of statement, a lock) is in `findings`.
+
+    Raises:
+        Refused: the text is out of bounds, not SQL, or not understood by both parsers.
+
+    """
+    text, finding = bounds.encode(sql, max_bytes)
+    if finding:
+        raise Refused([finding])
+    tokens, finding = bounds.check(text)
+    if finding:
+        raise Refused([finding])
+    facts = _read(sql)
+    if not facts.findings:
+        _agree(sql, facts)
+    return _statement(sql, tokens, facts)
+
+
+def without_explain(sql: str) -> str:
+    """Take a leading EXPLAIN off, as agents write it to a tool of that name; options stay."""
+    return _EXPLAIN.sub("", sql, count=1)
+
+
+def _read(sql: str) -> Reading:
+    """Read `sql` by Postgres's own grammar."""
+    try:
+        return reading.read(grammar.parse(sql))
+    except grammar.NotSql as error:
+        raise Refused(
+            [
+                Finding(
+                    rule="syntax",
+                    message=f"Postgres cannot parse this: {error.message}",
+                    hint="Correct the statement; this is PostgreSQL's dialect.",
+                )
+            ]
+        ) from None
+    except grammar.TooDeep:
+        raise Refused(
+            [
+                Finding(
+                    rule="bounds",
+                    message="the statement is nested too deep, or chains too many operators",
+                    hint="Split it with WITH, or use IN, array_to_string or concat for long chains.",
+                )
+            ]
+        ) from None
+    except reading.NotUnderstood as error:
+        raise Refused([_not_understood(f"its grammar holds {error}")]) from None
+
+
+def _agree(sql: str, facts: Reading) -> None:
+    """Let sqlglot read the same text, and hold one reading against the other."""
+    try:
+        syntax.compare(
+            syntax.read(sql),
+            {(relation.schema, relation.name) for relation in facts.relations},
+            {function.name for function in facts.functions if function.notation == "call"},
+            {function.name for function in facts.functions if function.notation == "syntax"},
+        )
+    except syntax.NotParsed:
+        raise Refused([_not_understood("the second parser cannot read it")]) from None
+    except syntax.Disagreement as error:
+        raise Refused([_not_understood(f"two parsers disagree on its {error}")]) from None
+
+
+def _not_understood(why: str) -> Finding:
+    return Finding(
+        rule="not-understood",
+        message=f"the statement was not understood: {why}",
+        hint="Say the same in plainer SQL: ordinary joins, function calls and CAST.",
+    )
+
+
+def _statement(sql: str, tokens: list[Token], facts: Reading) -> Statement:
+    """Put facts and source offsets together."""
+    positions = {token.start: index for index, token in enumerate(tokens)}
+    return Statement(
+        sql=sql,
+        relations=tuple(
+            _use(relation, tokens, positions[relation.start]) for relation in facts.relations
+        ),
+        functions=tuple(facts.functions),
+        types=tuple(facts.types),
+        columns=tuple(facts.columns),
+        names=frozenset(facts.names),
+        operators=tuple(facts.operators),
+        collations=tuple(facts.collations),
+        parameters=tuple(facts.parameters),
+        findings=tuple(dict.fromkeys(facts.findings)),
+    )
+
+
+def _use(relation: RelationName, tokens: list[Token], index: int) -> RelationUse:
+    """Find the whole reference around the relation's name."""
+    first = last = index
+    while tokens[last + 1 : last + 2] and tokens[last + 1].text == b".":
+        last += 2
+    if relation.only:
+        first, last = _around_only(tokens, first, last)
+    elif tokens[last + 1 : last + 2] and tokens[last + 1].text == b"*":
+        last += 1
+    table_command = first > 0 and _is_word(tokens[first - 1], b"TABLE")
+    if table_command:
+        first -= 1
+    return RelationUse(
+        schema=relation.schema,
+        name=relation.name,
+        span=Span(tokens[first].start, tokens[last].end),
+        name_start=relation.start,
+        aliased=relation.aliased,
+        only=relation.only,
+        sampled=relation.sampled,
+        table_command=table_command,
+    )
+
+
+def _around_only(tokens: list[Token], first: int, last: int) -> tuple[int, int]:
+    """Take in `ONLY name` or `ONLY (name)`."""
+    if tokens[first - 1].text == b"(" and _is_word(tokens[first - 2], b"ONLY"):
+        return first - 2, last + 1
+    return first - 1, last
+
+
+def _is_word(token: Token, word: bytes) -> bool:
+    return token.kind is lexer.Kind.WORD and token.text.upper() == word

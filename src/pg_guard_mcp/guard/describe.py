@@ -1,0 +1,186 @@
+"""The policy's view of the catalog in, the answers of `list_schemas` and `describe_view` out.
+
+Only open relations and readable columns appear, and foreign keys only between open relations.
+Comments and defaults are other people's text, so they stand between the fences with the rest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pg_guard_mcp.errors import Refused
+from pg_guard_mcp.guard.render import Rendered, escape, framed
+from pg_guard_mcp.model import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pg_guard_mcp.catalog import ForeignKey, RelationInfo
+    from pg_guard_mcp.guard.masking import Mask
+    from pg_guard_mcp.guard.policy import Policy
+
+_MAX_LINES = 500
+
+
+def list_schemas(policy: Policy, schema: str | None, search: str | None, tag: str) -> Rendered:
+    """List open schemas, or the open relations of one, or those that match a search.
+
+    Raises:
+        Refused: the schema is not open, or not there, in the same words.
+
+    """
+    relations = sorted(policy.open_relations.values(), key=lambda info: info.relation)
+    if schema is not None and all(info.relation.schema != schema for info in relations):
+        raise Refused([_closed_schema(schema)])
+    chosen = [info for info in relations if schema in {None, info.relation.schema}]
+    if search is not None:
+        return _relations([info for info in chosen if _matches(info, search)], tag)
+    if schema is not None:
+        return _relations(chosen, tag)
+    return _schemas(chosen, policy, tag)
+
+
+def _schemas(relations: Iterable[RelationInfo], policy: Policy, tag: str) -> Rendered:
+    counts: dict[str, int] = {}
+    for info in relations:
+        counts[info.relation.schema] = counts.get(info.relation.schema, 0) + 1
+    rows = [
+        _row(schema, count, policy.catalog.schemas.get(schema)) for schema, count in counts.items()
+    ]
+    return _answer(
+        f"{_count(len(rows), 'schema')}. Call list_schemas with a schema to see its relations.",
+        ["schema\trelations\tcomment", *rows],
+        tag,
+    )
+
+
+def _relations(relations: list[RelationInfo], tag: str) -> Rendered:
+    rows = [
+        _row(info.relation.schema, info.relation.name, info.kind, info.estimated_rows, info.comment)
+        for info in relations
+    ]
+    return _answer(
+        f"{_count(len(rows), 'relation')}. Call describe_view with a name to see its columns.",
+        ["schema\tname\tkind\testimated_rows\tcomment", *rows],
+        tag,
+    )
+
+
+def describe_view(policy: Policy, name: str, tag: str) -> Rendered:
+    """Describe one open relation: columns, masks, keys, foreign keys both ways, indexes.
+
+    Raises:
+        Refused: it is not open, or not there, in the same words.
+
+    """
+    info = _find(policy, name)
+    masks = policy.masked(info.relation)
+    lines = ["column\ttype\tnullable\tdefault\tmask\tcomment"]
+    for column in info.readable:
+        mask = masks.get(column.name)
+        lines.append(
+            _row(
+                column.name,
+                column.type,
+                "yes" if column.nullable else "no",
+                None if mask else column.default,
+                _mask(mask, policy) if mask else None,
+                column.comment,
+            )
+        )
+    lines += _keys(info, policy)
+    header = f"{info.relation}: {info.kind}, about {info.estimated_rows} rows."
+    if masks:
+        header += " Masked columns show their mask, not their value, wherever you use them."
+    if info.comment:
+        lines.append(_row("comment", info.comment))
+    return _answer(header, lines, tag)
+
+
+def _mask(mask: Mask, policy: Policy) -> str:
+    """Say how a column is masked and what it derives from, as far as that is open."""
+    if not mask.origins:
+        return mask.name
+    known = sorted(
+        f"{relation}.{column}"
+        for relation, column in mask.origins
+        if relation in policy.open_relations
+    )
+    return f"{mask.name}, derived from {', '.join(known) or 'what is not open here'}"
+
+
+def _keys(info: RelationInfo, policy: Policy) -> Iterator[str]:
+    readable = {column.name for column in info.readable}
+    for key in info.keys:
+        if readable.issuperset(key.columns):
+            kind = "primary key" if key.primary else "unique key"
+            yield _row(kind, ", ".join(key.columns))
+    for foreign_key in (*info.foreign_keys, *info.referenced_by):
+        if (
+            foreign_key.source in policy.open_relations
+            and foreign_key.target in policy.open_relations
+        ):
+            yield _reference(foreign_key)
+    for index in info.indexes:
+        columns = [column or "an expression" for column in index.columns]
+        if readable.issuperset(column for column in index.columns if column):
+            unique = "unique " if index.unique else ""
+            yield _row(f"{unique}index {index.name}", f"{index.method} ({', '.join(columns)})")
+
+
+def _reference(key: ForeignKey) -> str:
+    return _row(
+        "foreign key",
+        f"{key.source}({', '.join(key.columns)}) -> {key.target}({', '.join(key.target_columns)})",
+    )
+
+
+def _find(policy: Policy, name: str) -> RelationInfo:
+    schema, _, relation = name.rpartition(".")
+    for spelled_schema, spelled in ((schema or None, relation), (None, name)):
+        found = policy.resolve(spelled_schema, spelled) or policy.resolve(
+            spelled_schema and spelled_schema.strip('"').lower(), spelled.strip('"').lower()
+        )
+        if found:
+            return policy.open_relations[found]
+        if quoted := policy.resolve(
+            spelled_schema and spelled_schema.strip('"'), spelled.strip('"')
+        ):
+            return policy.open_relations[quoted]
+    near = policy.nearest(schema or None, relation)
+    hint = f"Did you mean {near.relation}?" if near else "Call list_schemas to see what is."
+    raise Refused(
+        [Finding(rule="allowed-relations", message=f"{name} is not readable here", hint=hint)]
+    )
+
+
+def _matches(info: RelationInfo, search: str) -> bool:
+    wanted = search.casefold()
+    texts = [info.relation.name, info.comment or ""]
+    for column in info.readable:
+        texts += [column.name, column.comment or ""]
+    return any(wanted in text.casefold() for text in texts)
+
+
+def _closed_schema(schema: str) -> Finding:
+    return Finding(
+        rule="allowed-relations",
+        message=f"the schema {schema} is not readable here",
+        hint="Call list_schemas without arguments to see what is.",
+    )
+
+
+def _row(*cells: str | int | None) -> str:
+    return "\t".join("\\N" if cell is None else escape(str(cell)) for cell in cells)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _answer(header: str, lines: list[str], tag: str) -> Rendered:
+    rows = len(lines) - 1
+    if rows > _MAX_LINES:
+        header += f" Only the first {_MAX_LINES} are shown: use search to narrow."
+        return framed(header, lines[: _MAX_LINES + 1], tag, rows=_MAX_LINES, truncated="rows")
+    return framed(header, lines, tag, rows=rows)

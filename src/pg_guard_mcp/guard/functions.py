@@ -1,0 +1,131 @@
+"""The name of one of Postgres's own functions in, the reviewed verdict on it out.
+
+Two files hold the review. `functions.csv` has a line for every name in `pg_catalog` and is all that
+an allowed call needs; `functions.toml` has the words of a refusal and is read with the first one.
+Names are compared as Postgres folds them: `"LOWER"` is not `lower`, and nothing here makes it so.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class FunctionVerdict(NamedTuple):
+    """Whether a function may be called; a refusal says under which rule, why, and what instead.
+
+    `limited` marks an allowed one that turns a short statement into much memory or time.
+    """
+
+    allowed: bool
+    rule: str
+    reason: str
+    hint: str
+    limited: bool
+
+
+class _Builtin(NamedTuple):
+    """A line of functions.csv, as it stands there."""
+
+    name: str
+    verdict: str
+    rule: str
+    group: str
+    majors: str
+    single_argument: str
+    record_argument: str
+    arguments: str
+
+
+def judge_builtin(name: str, argument_count: int | None) -> FunctionVerdict:
+    """Say whether `name` may be called with so many arguments; `None` is a count not known.
+
+    A name that Postgres does not have is refused too, with the advice of its family when it has
+    one (`dblink`): opening a function of the operator's own is the policy's business, not ours.
+    """
+    builtin = _builtin(name)
+    if builtin is None:
+        return _refused(_review()["deny"][_family(name)])
+    if builtin.verdict == "deny":
+        return _refused(_review()["deny"][builtin.group])
+    if builtin.arguments and not _within(builtin.arguments, argument_count):
+        return _refused(_review()["arguments"][name])
+    return FunctionVerdict(True, "", "", "", builtin.verdict == "limited")
+
+
+def is_builtin(name: str) -> bool:
+    """Tell whether any supported Postgres has a function of that name in `pg_catalog`."""
+    return name in _lines()
+
+
+def nearest_allowed(name: str) -> str | None:
+    """Say how Postgres writes what `name` does in another database, or which name is close to it.
+
+    Postgres's way of writing it comes as a form to fill in (`extract(year from x)`), a close
+    name as itself. A name that Postgres has is no misspelling, refused or not.
+    """
+    folded = name.lower()
+    foreign: dict[str, str] = _review()["foreign"]
+    if folded in foreign:
+        return foreign[folded]
+    if folded in _lines():
+        return None
+    allowed = [name for group in _review()["allow"].values() for name in group["names"]]
+    return next(iter(get_close_matches(folded, allowed, n=1, cutoff=0.75)), None)
+
+
+@cache
+def builtin_denied_single_argument() -> frozenset[str]:
+    """Name the refused functions that `(x).name` or `relation.name` would call."""
+    return frozenset(
+        builtin.name
+        for builtin in map(_builtin, _lines())
+        if builtin and builtin.single_argument == "t" and not judge_builtin(builtin.name, 1).allowed
+    )
+
+
+def _builtin(name: str) -> _Builtin | None:
+    line = _lines().get(name)
+    return _Builtin(*line.split(",")) if line else None
+
+
+@cache
+def _lines() -> Mapping[str, str]:
+    """Map each name to its line, cut up only when it is asked for: that loads four times as fast.
+
+    No field holds a comma or a quote; the table's own test would fail if one did.
+    """
+    text = files(__package__).joinpath("functions.csv").read_text(encoding="utf-8")
+    lines = iter(text.splitlines())
+    next(lines)
+    return {line.partition(",")[0]: line for line in lines}
+
+
+@cache
+def _review() -> Mapping[str, Any]:
+    return tomllib.loads(files(__package__).joinpath("functions.toml").read_text(encoding="utf-8"))
+
+
+def _family(name: str) -> str:
+    """Name the group that advises on a function Postgres does not have itself."""
+    for group, family in _review()["deny"].items():
+        if any(fnmatchcase(name, pattern) for pattern in family["names"]):
+            return str(group)
+    return "unknown"
+
+
+def _refused(words: Mapping[str, Any]) -> FunctionVerdict:
+    rule = words.get("rule", "allowed-functions")
+    return FunctionVerdict(False, rule, words["reason"], words["hint"], False)
+
+
+def _within(bounds: str, argument_count: int | None) -> bool:
+    fewest, _, most = bounds.partition("-")
+    return argument_count is not None and int(fewest) <= argument_count <= int(most)

@@ -1,0 +1,149 @@
+"""SQL text in, its tokens out: one linear scan, by the rules of Postgres's own scanner.
+
+The scan exists for what the parsers do not tell: where a name ends, how a function was spelled,
+and whether the text is safe to hand to a parser at all (`bounds`). It assumes
+`standard_conforming_strings = on`, which every connection pins. `U&` forms are left as they lie
+(`U`, `&`, a literal): `bounds` refuses them.
+
+Follows the lexical structure of the PostgreSQL manual, chapter 4.1, and its scan.l.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Kind(Enum):
+    """What a token is."""
+
+    WORD = "word"
+    QUOTED = "quoted"
+    LITERAL = "literal"
+    NUMBER = "number"
+    PARAMETER = "parameter"
+    SYMBOL = "symbol"
+    OPERATOR = "operator"
+    COMMENT = "comment"
+
+
+class Token(NamedTuple):
+    """A token and the bytes it covers."""
+
+    kind: Kind
+    start: int
+    end: int
+    text: bytes
+
+
+class Unterminated(ValueError):
+    """A quote, dollar quote or comment is opened and never closed."""
+
+
+# The alternatives are ordered as scan.l tries them; each is linear, none can backtrack far.
+_TOKEN = re.compile(
+    rb"""
+      (?P<space>[ \t\n\r\f]+)
+    | (?P<comment>--[^\n\r]*)
+    | (?P<block>/\*)
+    | (?P<escape>[eE]'(?:[^'\\]|\\.|'')*')
+    | (?P<literal>[bBxXnN]?'(?:[^']|'')*')
+    | (?P<dollar>\$(?P<tag>[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$)
+    | (?P<quoted>"(?:[^"]|"")*")
+    | (?P<word>[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*)
+    | (?P<parameter>\$[0-9]+)
+    | (?P<number>(?:0[xX][0-9A-Fa-f_]+|0[oO][0-7_]+|0[bB][01_]+
+        |(?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?))
+    | (?P<symbol>::|:=|=>|\.\.|[()\[\],;:.])
+    | (?P<operator>[+\-*/<>=~!@\#%^&|`?]+?(?=--|/\*|[^+\-*/<>=~!@\#%^&|`?]|\Z))
+    | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_COMMENT_EDGE = re.compile(rb"/\*|\*/")
+
+_KINDS = {
+    "comment": Kind.COMMENT,
+    "escape": Kind.LITERAL,
+    "literal": Kind.LITERAL,
+    "quoted": Kind.QUOTED,
+    "word": Kind.WORD,
+    "parameter": Kind.PARAMETER,
+    "number": Kind.NUMBER,
+    "symbol": Kind.SYMBOL,
+    "operator": Kind.OPERATOR,
+    "other": Kind.SYMBOL,
+}
+
+
+def tokens(text: bytes) -> Iterator[Token]:
+    """Yield the tokens of `text` in order, comments included, white space left out.
+
+    Raises:
+        Unterminated: a quote or a comment runs to the end of the text.
+
+    """
+    position, end = 0, len(text)
+    scan = _TOKEN.match
+    while position < end:
+        match = scan(text, position)
+        if match is None:  # pragma: no cover - `other` matches any byte
+            raise Unterminated
+        group = match.lastgroup or "other"
+        start, position = position, match.end()
+        if group == "space":
+            continue
+        if group == "block":
+            position = _comment_end(text, start)
+            kind = Kind.COMMENT
+        elif group == "dollar":
+            position = _dollar_end(text, match.group("dollar"), position)
+            kind = Kind.LITERAL
+        elif group == "other" and text[start] in b"'\"":
+            raise Unterminated
+        else:
+            kind = _KINDS[group]
+        yield Token(kind, start, position, text[start:position])
+
+
+def _comment_end(text: bytes, start: int) -> int:
+    """Find the end of the block comment at `start`; they nest, as in Postgres."""
+    depth = 0
+    for edge in _COMMENT_EDGE.finditer(text, start):
+        depth += 1 if edge.group() == b"/*" else -1
+        if depth == 0:
+            return edge.end()
+    raise Unterminated
+
+
+def _dollar_end(text: bytes, delimiter: bytes, body: int) -> int:
+    """Find the end of the dollar-quoted literal whose body starts at `body`."""
+    close = text.find(delimiter, body)
+    if close < 0:
+        raise Unterminated
+    return close + len(delimiter)
+
+
+def identifier(token: Token) -> str:
+    """Return the name a word or quoted token stands for, folded as Postgres folds it.
+
+    Postgres folds ASCII letters only where the server's encoding is UTF-8.
+    """
+    if token.kind is Kind.QUOTED:
+        return token.text[1:-1].replace(b'""', b'"').decode()
+    return token.text.lower().decode()
+
+
+def quote(name: str) -> str:
+    """Write `name` as a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_literal(value: str) -> str:
+    """Write `value` as a string literal, under `standard_conforming_strings = on`."""
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,171 @@
+"""A mask's kind and a column in, the SQL expression that stands for the column out.
+
+A mask keeps its column's type, so that what was valid over the column stays valid over the mask,
+and keeps NULL: that a value is missing is not masked. Every function is named with its schema.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pg_guard_mcp.errors import Problem
+from pg_guard_mcp.guard.lexer import quote, quote_literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard_mcp.catalog import Column
+    from pg_guard_mcp.model import Relation
+
+KINDS = ("redact", "null", "email", "last4", "first1", "hash", "year", "bucket", "const", "clean")
+REDACTED = "[redacted]"
+_HMAC_BLOCK_BYTES = 64
+_KIND = re.compile(r"(?P<name>[a-z0-9]+)(?::(?P<argument>.*))?", re.DOTALL)
+_TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "citext"})
+_DATE_TYPES = frozenset({"date", "timestamp", "timestamptz"})
+_NUMBER_TYPES = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """How a column is masked, and why."""
+
+    kind: str
+    pattern: str = ""
+    """The pattern of the rules it matched, if it did."""
+    origins: tuple[tuple[Relation, str], ...] = ()
+    """The masked columns it derives from, if it does."""
+
+    @property
+    def name(self) -> str:
+        """Return the kind without its argument."""
+        return self.kind.partition(":")[0]
+
+    @property
+    def argument(self) -> str:
+        """Return what follows the colon, or nothing."""
+        return self.kind.partition(":")[2]
+
+
+def expression(mask: Mask, column: Column) -> str:
+    """Return SQL that stands for `column`, in its type and under no name.
+
+    `hash` reads `$1` and `$2`: the inner and outer key of an HMAC, as bytea.
+    """
+    value = quote(column.name)
+    text = f"CAST({value} AS pg_catalog.text)"
+    match mask.name:
+        case "null":
+            return _null(column)
+        case "email":
+            masked = (
+                f"CASE WHEN pg_catalog.strpos({text}, '@') > 1"
+                f" THEN pg_catalog.left({text}, 1) || '***@***.'"
+                f" || pg_catalog.reverse(pg_catalog.split_part(pg_catalog.reverse({text}), '.', 1))"
+                f" ELSE '***' END"
+            )
+        case "last4":
+            masked = (
+                f"CASE WHEN pg_catalog.length({text}) > 8"
+                f" THEN '****' || pg_catalog.right({text}, 4) ELSE '****' END"
+            )
+        case "first1":
+            masked = f"pg_catalog.left({text}, 1) || '***'"
+        case "hash":
+            masked = _hmac(text)
+        case "year":
+            return f"CAST(pg_catalog.date_trunc('year', {value}) AS {column.type})"
+        case "bucket":
+            width = mask.argument
+            return (
+                f"CAST(pg_catalog.floor({value} / {width}::pg_catalog.numeric) * {width}"
+                f" AS {column.type})"
+            )
+        case "const":
+            return f"CAST({quote_literal(mask.argument)} AS {column.type})"
+        case _:
+            if not _is_text(column):
+                return _null(column)
+            masked = quote_literal(REDACTED)
+    return (
+        f"CASE WHEN {value} IS NULL THEN {_null(column)} ELSE CAST({masked} AS {column.type}) END"
+    )
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Tell whether `name` fits `pattern`, in which `*` is any run of characters."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None
+
+
+def uses_key(mask: Mask) -> bool:
+    """Tell whether the mask's expression reads the profile's key."""
+    return mask.name == "hash"
+
+
+def column_problem(mask: Mask, column: Column, where: str) -> Problem | None:
+    """Say why this kind of mask cannot serve this column, if so."""
+    name = mask.name
+    serves = (
+        name in {"redact", "null", "const", "clean"}
+        or (name in {"email", "last4", "first1", "hash"} and _is_text(column))
+        or (name == "year" and column.type_name in _DATE_TYPES)
+        or (name == "bucket" and column.type_name in _NUMBER_TYPES)
+    )
+    if serves:
+        return None
+    return Problem(
+        f"mask {name!r} cannot serve {where}, which is {column.type}",
+        'use "redact" or "null", which serve every type',
+    )
+
+
+def pattern_problems(pattern: str, kind: str) -> Iterator[Problem]:
+    """Say what is wrong with one line of the mask table."""
+    if pattern.count(".") < 2:  # noqa: PLR2004 - schema, relation and column
+        yield Problem(
+            f"mask pattern {pattern!r} does not name schema, relation and column",
+            'write "schema.relation.column"; "*" stands for any of them',
+        )
+    match = _KIND.fullmatch(kind)
+    name = match["name"] if match else ""
+    if name not in KINDS:
+        yield Problem(f"mask kind {kind!r} does not exist", f"use one of {', '.join(KINDS)}")
+    elif name == "bucket" and not re.fullmatch(
+        r"[1-9][0-9]{0,11}", (match and match["argument"]) or ""
+    ):
+        yield Problem(
+            f"mask kind {kind!r} has no width", 'write "bucket:N" with a whole number N above 0'
+        )
+    elif name not in {"bucket", "const"} and match and match["argument"] is not None:
+        yield Problem(f"mask kind {kind!r} takes no argument", f'write "{name}"')
+
+
+def hmac_pads(key: bytes) -> tuple[str, str]:
+    """Return the inner and outer padded key of HMAC-SHA-256 (RFC 2104), as bytea text."""
+    block = key.ljust(_HMAC_BLOCK_BYTES, b"\0")
+    return (
+        "\\x" + bytes(byte ^ 0x36 for byte in block).hex(),
+        "\\x" + bytes(byte ^ 0x5C for byte in block).hex(),
+    )
+
+
+def _is_text(column: Column) -> bool:
+    return column.type_name in _TEXT_TYPES
+
+
+def _null(column: Column) -> str:
+    return f"CAST(NULL AS {column.type})"
+
+
+def _hmac(text: str) -> str:
+    """HMAC-SHA-256 (RFC 2104) of `text`, its first 128 bits in hex.
+
+    The two padded keys arrive as parameters, so that no key is ever in SQL text.
+    """
+    return (
+        "pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(CAST($2 AS pg_catalog.bytea) ||"
+        " pg_catalog.sha256(CAST($1 AS pg_catalog.bytea) ||"
+        f" pg_catalog.convert_to({text}, 'UTF8'))), 'hex'), 32)"
+    )

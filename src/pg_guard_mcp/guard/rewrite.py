@@ -1,0 +1,205 @@
+"""An admitted statement in, SQL that may run out: the agent's own text, with our splices.
+
+Every relation is qualified, because the transaction runs with `search_path = pg_catalog`, and a
+relation with masked columns gives way to a subselect in which the masks stand. Nothing else
+changes, to the byte. What comes out is parsed again and must name exactly the relations judged,
+the masked ones only inside our own subselects.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from pg_guard_mcp.errors import Internal
+from pg_guard_mcp.guard import grammar, masking, reading
+from pg_guard_mcp.guard.lexer import Unterminated, quote, tokens
+from pg_guard_mcp.model import GuardedQuery, Relation, Span, Splice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pg_guard_mcp.guard.lexer import Token
+    from pg_guard_mcp.guard.policy import Policy
+    from pg_guard_mcp.model import AdmittedStatement, RelationUse
+
+_DEFECT = "the guarded statement did not check out"
+_TELL_US = "This is a defect of the server; the statement did not run."
+
+
+def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
+    """Splice schemas and masks into the statement's text.
+
+    Raises:
+        Internal: the spliced text does not read as it must; a defect of ours, found in time.
+
+    """
+    resolved = [(use, _resolve(use, policy)) for use in statement.relations]
+    splices = sorted(
+        [
+            *_relation_splices(resolved, policy),
+            *_column_splices(statement, resolved, policy),
+            *_name_splices(statement, policy),
+        ]
+    )
+    text = apply(statement.sql.encode(), splices)
+    masked = {relation for _, relation in resolved if policy.masked(relation)}
+    if splices:
+        _check(text, splices, {relation for _, relation in resolved}, masked)
+    return GuardedQuery(
+        sql=text.decode(),
+        statement=statement.sql,
+        relations=tuple(sorted({relation for _, relation in resolved})),
+        masked=tuple(
+            f"{relation}.{column}"
+            for relation in sorted(masked)
+            for column in policy.masked(relation)
+        ),
+        splices=tuple(splices),
+        needs_key=any(
+            masking.uses_key(mask)
+            for relation in masked
+            for mask in policy.masked(relation).values()
+        ),
+    )
+
+
+def apply(text: bytes, splices: Sequence[Splice]) -> bytes:
+    """Return `text` with every splice in place; they are in order and do not overlap."""
+    parts: list[bytes] = []
+    position = 0
+    for span, replacement in splices:
+        if span.start < position:
+            raise Internal(_DEFECT, _TELL_US)
+        parts += [text[position : span.start], replacement]
+        position = span.end
+    return b"".join([*parts, text[position:]])
+
+
+def _resolve(use: RelationUse, policy: Policy) -> Relation:
+    relation = policy.resolve(use.schema, use.name)
+    if relation is None:
+        raise Internal(_DEFECT, _TELL_US)
+    return relation
+
+
+def _relation_splices(
+    resolved: Sequence[tuple[RelationUse, Relation]], policy: Policy
+) -> Iterator[Splice]:
+    for use, relation in resolved:
+        if policy.masked(relation):
+            yield Splice(use.span, _subselect(use, relation, policy).encode())
+        elif use.schema is None:
+            yield Splice(
+                Span(use.name_start, use.name_start), f"{quote(relation.schema)}.".encode()
+            )
+
+
+def _subselect(use: RelationUse, relation: Relation, policy: Policy) -> str:
+    masks = policy.masked(relation)
+    columns = ", ".join(
+        f"{masking.expression(masks[column.name], column)} AS {quote(column.name)}"
+        if column.name in masks
+        else quote(column.name)
+        for column in policy.open_relations[relation].readable
+    )
+    only = "ONLY " if use.only else ""
+    source = f"{only}{quote(relation.schema)}.{quote(relation.name)}"
+    select = f"(SELECT {columns} FROM {source})"
+    if use.table_command:
+        select = f"SELECT * FROM {select}"
+    return select if use.aliased else f"{select} AS {quote(relation.name)}"
+
+
+def _column_splices(
+    statement: AdmittedStatement, resolved: Sequence[tuple[RelationUse, Relation]], policy: Policy
+) -> Iterator[Splice]:
+    """Take the schema off `schema.relation.column` where the relation became a subselect."""
+    bare = {
+        (relation.schema, relation.name)
+        for use, relation in resolved
+        if policy.masked(relation) and not use.aliased
+    }
+    for column in statement.columns:
+        if column.parts[:2] in bare and column.parts[0] not in statement.names:
+            text = statement.sql.encode()
+            end = text.index(b".", _after_name(text, column.start)) + 1
+            yield Splice(Span(column.start, end), b"")
+
+
+def _after_name(text: bytes, start: int) -> int:
+    """Return where the identifier at `start` ends."""
+    if text[start : start + 1] != b'"':
+        return start
+    end = text.index(b'"', start + 1)
+    while text[end + 1 : end + 2] == b'"':
+        end = text.index(b'"', end + 2)
+    return end
+
+
+def _name_splices(statement: AdmittedStatement, policy: Policy) -> Iterator[Splice]:
+    """Qualify the enums and functions of users that the policy opens."""
+    for use in statement.types:
+        if use.schema is None and (found := policy.user_type(None, use.name)):
+            yield Splice(Span(use.start, use.start), f"{quote(found[0])}.".encode())
+    for function in statement.functions:
+        if (
+            function.schema is None
+            and function.notation == "call"
+            and (found := policy.user_function(None, function.name))
+        ):
+            yield Splice(Span(function.start, function.start), f"{quote(found[0])}.".encode())
+
+
+def _check(
+    text: bytes, splices: Sequence[Splice], expected: set[Relation], masked: set[Relation]
+) -> None:
+    """Read the guarded text again: the same relations, all qualified, masks before the masked."""
+    try:
+        facts = reading.read(grammar.parse(text.decode()))
+    except (grammar.NotSql, grammar.TooDeep, reading.NotUnderstood):
+        raise Internal(_DEFECT, _TELL_US) from None
+    ours = list(_places(splices))
+    for relation in facts.relations:
+        name = Relation(relation.schema or "", relation.name)
+        inside = any(start <= relation.start < end for start, end in ours)
+        if name not in expected or (name in masked) != inside:
+            raise Internal(_DEFECT, _TELL_US)
+    if facts.findings or {(found.schema, found.name) for found in facts.relations} != expected:
+        raise Internal(_DEFECT, _TELL_US)
+
+
+def token_at(query: GuardedQuery, position: int) -> str:
+    """Return the word of the agent's text that stands at a character (from 1) of the sent SQL.
+
+    Empty where the place is inside a splice of ours: the agent did not write that.
+    """
+    if position < 1:
+        return ""
+    sent = query.sql[: position - 1].encode()
+    offset = len(sent) - query.prefix_bytes
+    for span, replacement in query.splices:
+        if offset < span.start:
+            break
+        if offset < span.start + len(replacement):
+            return ""
+        offset -= len(replacement) - (span.end - span.start)
+    rest = query.statement.encode()[max(offset, 0) :]
+    return next((token.text.decode() for token in _first_token(rest)), "")
+
+
+def _first_token(text: bytes) -> Iterator[Token]:
+    try:
+        yield from islice(tokens(text), 1)
+    except Unterminated:
+        return
+
+
+def _places(splices: Sequence[Splice]) -> Iterator[Span]:
+    """Yield where the masking subselects stand in the spliced text."""
+    shift = 0
+    for span, replacement in splices:
+        start = span.start + shift
+        if b"SELECT" in replacement:
+            yield Span(start, start + len(replacement))
+        shift += len(replacement) - (span.end - span.start)

@@ -1,0 +1,40 @@
+"""A masked relation is read whole, as a subselect stands for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pg_guard_mcp.model import Finding, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard_mcp.guard.policy import Policy
+
+_SYSTEM_COLUMNS = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
+
+
+def masked_relation_shape(statement: Statement, policy: Policy) -> Iterator[Finding]:
+    """Refuse what a masking subselect cannot do faithfully: TABLESAMPLE and system columns."""
+    masked = [
+        relation
+        for use in statement.relations
+        if (relation := policy.resolve(use.schema, use.name)) and policy.masked(relation)
+    ]
+    if not masked:
+        return
+    for use in statement.relations:
+        relation = policy.resolve(use.schema, use.name)
+        if use.sampled and relation in masked:
+            yield Finding(
+                rule="masked-relation-shape",
+                message=f"{relation} has masked columns, so TABLESAMPLE cannot read it",
+                hint="Use ORDER BY random() LIMIT n.",
+            )
+    for column in statement.columns:
+        if column.parts[-1] in _SYSTEM_COLUMNS:
+            yield Finding(
+                rule="masked-relation-shape",
+                message=f"the system column {column.parts[-1]} is not available over {masked[0]}",
+                hint="Name the relation's own columns; describe_view lists them.",
+            )

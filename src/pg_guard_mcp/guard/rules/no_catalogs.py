@@ -1,0 +1,36 @@
+"""No system catalogs in `query`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pg_guard_mcp.guard.policy import SYSTEM_SCHEMAS
+from pg_guard_mcp.model import Finding, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard_mcp.guard.policy import Policy
+
+
+def no_catalogs(statement: Statement, _policy: Policy) -> Iterator[Finding]:
+    """Refuse every system catalog: statistics hold column values, and definitions hold secrets.
+
+    `pg_stats` prints the most common values of a masked column, `pg_proc` the source of functions,
+    `pg_user_mappings` passwords. What an agent needs of them has tools of its own.
+    """
+    for use in statement.relations:
+        if is_catalog(use.schema, use.name):
+            written = f"{use.schema}.{use.name}" if use.schema else use.name
+            yield Finding(
+                rule="no-catalogs",
+                message=f"{written} is a system catalog, which query does not read",
+                hint="Use list_schemas for what is there and describe_view for columns and keys.",
+            )
+
+
+def is_catalog(schema: str | None, name: str) -> bool:
+    """Tell whether a name reaches a catalog; Postgres looks in pg_catalog first for bare names."""
+    if schema is None:
+        return name.startswith("pg_")
+    return schema in SYSTEM_SCHEMAS or schema.startswith("pg_")

@@ -1,0 +1,183 @@
+"""sqlglot's reading: SQL text in, its AST walked, facts out to hold against the grammar's.
+
+A second parser, written by other people from the manual instead of from Postgres's source. It
+reads some things differently, and every known harmless difference is a line in a table below;
+any other means that one of the two misread the statement, and then it does not run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Node = exp.Expression | exp.Query | exp.Values
+
+# Structure that a read may have. Functions are not listed: they are judged by their spelling.
+_NODES = frozenset(
+    """
+    Add Adjacent Alias All Any AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift BitwiseNot
+    BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket ByteString CTE Collate Column ColumnDef
+    Cube DPipe DataType DataTypeParam Distance Distinct Div Dot EQ Escape Except ExtendsLeft
+    ExtendsRight Fetch Filter From GT GTE Glob Group GroupingSets Having HexString ILike Identifier
+    IgnoreNulls In IntDiv Intersect Interval IntervalSpan Is JSONKeyValue JSONPath JSONPathFilter
+    JSONPathKey JSONPathRecursive JSONPathRoot JSONPathScript JSONPathSelector JSONPathSlice
+    JSONPathSubscript JSONPathUnion JSONPathWildcard JSONColumnDef JSONSchema Join Kwarg LT LTE
+    Lambda Lateral Like Limit LimitOptions Literal Mod Mul NEQ National Neg Not Null NullSafeEQ
+    NullSafeNEQ ObjectIdentifier Offset Operator Order Ordered Overlaps Parameter Paren Placeholder
+    PropertyEQ PseudoType RawString RecursiveWithSearch RespectNulls Rollup Select Semicolon SimilarTo
+    Slice Star Sub Subquery Table TableAlias TableSample Tuple UnicodeString Union Values Var Variadic
+    Where Window WindowSpec With WithinGroup XMLNamespace
+    """.split()
+)
+
+# A call Postgres sees by this name becomes this node of sqlglot, which keeps no spelling.
+_TYPED_CALLS = {
+    "ceil": "Ceil",
+    "ceiling": "Ceil",
+    "chr": "Chr",
+    "date_part": "Extract",
+    "decode": "Decode",
+    "floor": "Floor",
+    "initcap": "Initcap",
+    "like_escape": "Escape",
+    "json_agg": "JSONArrayAgg",
+    "json_object": "JSONObject",
+    "jsonb_exists": "JSONBExists",
+    "similar_to_escape": "SimilarTo",
+    "mod": "Mod",
+    "string_agg": "GroupConcat",
+    "substring": "Substring",
+    "unnest": "Unnest",
+}
+
+# Grammar that sqlglot reads as a call, and Postgres does not.
+_KEYWORDS = frozenset(
+    """
+    all any array current_date current_time current_timestamp exists hour localtime localtimestamp
+    minute month row second some xmlattributes xmlforest year
+    """.split()
+)
+
+
+class NotParsed(ValueError):
+    """sqlglot cannot parse the text."""
+
+
+class Disagreement(ValueError):
+    """The two parsers saw different statements; the message names the kind of difference."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Sighting:
+    """What sqlglot saw."""
+
+    relations: set[tuple[str | None, str]] = field(default_factory=set)
+    spelled: set[str] = field(default_factory=set)
+    """Functions by their spelling in the source, folded as Postgres folds."""
+    nodes: set[str] = field(default_factory=set)
+
+
+def read(sql: str) -> Sighting:
+    """Parse `sql` as one read and gather what it names.
+
+    Raises:
+        NotParsed: sqlglot rejects the text.
+        Disagreement: it holds a node that no read has.
+
+    """
+    try:
+        roots = [root for root in sqlglot.parse(sql, read="postgres") if root is not None]
+    except Exception as error:  # noqa: BLE001 - hostile text makes it raise far more than its own
+        raise NotParsed(type(error).__name__) from None
+    queries = [root for root in roots if not isinstance(root, exp.Semicolon)]
+    if len(queries) != 1 or not isinstance(queries[0], (exp.Query, exp.Values)):
+        raise Disagreement("kind of statement")
+    sighting = Sighting()
+    stack: list[tuple[Node, frozenset[str]]] = [(queries[0], frozenset())]
+    while stack:
+        node, scope = stack.pop()
+        _note(node, scope, sql, sighting)
+        with_ = node.args.get("with_")
+        if with_ is not None:
+            scope = _open_scope(with_, scope, stack)
+        stack.extend((child, scope) for child in node.iter_expressions() if child is not with_)
+    return sighting
+
+
+def _open_scope(
+    with_: exp.With, scope: frozenset[str], stack: list[tuple[exp.Expression, frozenset[str]]]
+) -> frozenset[str]:
+    """Put the CTEs on the stack, each with the names it sees; return what the query sees."""
+    expressions: Sequence[exp.CTE] = with_.expressions
+    names = [_fold(expression.args["alias"].this) for expression in expressions]
+    visible = scope | set(names) if with_.recursive else scope
+    for name, expression in zip(names, expressions, strict=True):
+        stack.append((expression, visible))
+        visible |= {name}
+    return visible
+
+
+def _note(node: exp.Expression, scope: frozenset[str], sql: str, sighting: Sighting) -> None:
+    name = type(node).__name__
+    if isinstance(node, exp.Table):
+        _note_relation(node, scope, sighting)
+    elif isinstance(node, exp.Func):
+        if "start" in node.meta:
+            sighting.spelled.add(_fold_text(sql[node.meta["start"] : node.meta["end"] + 1]))
+    elif name not in _NODES:
+        raise Disagreement(f"a {name} node")
+    sighting.nodes.add(name)
+
+
+def _note_relation(node: exp.Table, scope: frozenset[str], sighting: Sighting) -> None:
+    if not isinstance(node.this, exp.Identifier):
+        return  # a function in FROM
+    schema = node.args.get("db")
+    relation = (_fold(schema) if isinstance(schema, exp.Identifier) else None, _fold(node.this))
+    if relation[0] is not None or relation[1] not in scope:
+        sighting.relations.add(relation)
+
+
+def _fold(identifier: exp.Identifier) -> str:
+    return fold(identifier.name, quoted=identifier.quoted)
+
+
+def _fold_text(spelling: str) -> str:
+    if spelling.startswith('"'):
+        return fold(spelling[1:-1].replace('""', '"'), quoted=True)
+    return fold(spelling, quoted=False)
+
+
+def fold(name: str, *, quoted: bool) -> str:
+    """Return the identifier Postgres makes of `name`.
+
+    ASCII letters become small outside quotes, and what is over 63 bytes is cut at a character.
+    """
+    text = name.encode() if quoted else name.encode().lower()
+    return text[:63].decode(errors="ignore")
+
+
+def compare(
+    sighting: Sighting, relations: set[tuple[str | None, str]], called: set[str], syntax: set[str]
+) -> None:
+    """Hold what sqlglot saw against what Postgres's grammar saw.
+
+    `called` are the functions the grammar saw written as calls, `syntax` those it saw as grammar.
+
+    Raises:
+        Disagreement: they differ in a way no table explains.
+
+    """
+    if sighting.relations != relations:
+        raise Disagreement("relations")
+    if sighting.spelled - called - syntax - _KEYWORDS:
+        raise Disagreement("functions")
+    unseen = called - sighting.spelled
+    if any(_TYPED_CALLS.get(name) not in sighting.nodes for name in unseen):
+        raise Disagreement("functions")

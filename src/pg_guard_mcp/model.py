@@ -1,0 +1,231 @@
+"""The frozen types that flow from stage to stage: the glossary of this project, in code.
+
+Offsets are byte offsets into the statement's UTF-8 text, as Postgres's own parser counts them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Tool = Literal["query", "explain", "list_schemas", "describe_view"]
+
+
+class Relation(NamedTuple):
+    """A table, view, materialized view, partition or foreign table, fully named."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        """Show the name as a person writes it, for messages only."""
+        return f"{self.schema}.{self.name}"
+
+
+class Span(NamedTuple):
+    """A stretch of the statement's UTF-8 bytes: `start` inclusive, `end` exclusive."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Who asks: the MCP client's own word (`name`, `version`) and what we know (`subject`)."""
+
+    name: str = "unknown"
+    version: str = ""
+    subject: str = ""
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call of one tool: the unit of audit and trace."""
+
+    call_id: str
+    tool: Tool
+    client: Client
+    sql: str = ""
+    max_rows: int | None = None
+    schema: str | None = None
+    search: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Why a statement is refused, and the next thing to do; they travel together."""
+
+    rule: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelationUse:
+    """A relation as the statement names it; CTEs are not relations and do not appear.
+
+    `span` covers the whole reference: the TABLE of a TABLE command, ONLY, the name with its
+    schema, a trailing `*`. `name_start` is where the name begins, its schema included.
+    """
+
+    schema: str | None
+    name: str
+    span: Span
+    name_start: int
+    aliased: bool
+    only: bool
+    sampled: bool
+    table_command: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionUse:
+    """A function the statement calls.
+
+    `spelling` is what the agent wrote. `notation` tells how: `call` is `f(x)`, `syntax` is grammar
+    that calls a function (`EXTRACT`, `AT TIME ZONE`), `attribute` is `(x).f`, which Postgres
+    resolves to a call of `f(x)` when `x` has no such field.
+    """
+
+    schema: str | None
+    name: str
+    spelling: str
+    notation: Literal["call", "syntax", "attribute"]
+    start: int
+    arguments: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeUse:
+    """A type the statement names, in a cast, a typed literal or a column definition list."""
+
+    schema: str | None
+    name: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnUse:
+    """A column reference, its parts as Postgres folds them; a final `*` is kept as `*`."""
+
+    parts: tuple[str, ...]
+    start: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What one statement is and names, according to two parsers that agreed on it."""
+
+    sql: str
+    relations: tuple[RelationUse, ...] = ()
+    functions: tuple[FunctionUse, ...] = ()
+    types: tuple[TypeUse, ...] = ()
+    columns: tuple[ColumnUse, ...] = ()
+    names: frozenset[str] = frozenset()
+    """Every alias and CTE name the statement introduces."""
+    operators: tuple[tuple[str, str], ...] = ()
+    """Operators written with a schema: `OPERATOR(schema.op)`."""
+    collations: tuple[tuple[str, ...], ...] = ()
+    parameters: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What is wrong with its form alone: another kind of statement, a lock, an INTO."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A statement and everything that speaks against it; none means it may run."""
+
+    statement: Statement
+    findings: tuple[Finding, ...]
+
+
+AdmittedStatement = NewType("AdmittedStatement", Statement)
+"""A statement the policy let through. Only `guard.policy.admit` makes one."""
+
+
+class Splice(NamedTuple):
+    """Where the guarded text differs from the agent's: `replacement` stands for `span`."""
+
+    span: Span
+    replacement: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedQuery:
+    """SQL that may run: the agent's text with our splices, or a constant of ours.
+
+    `arguments` are bind parameters in Postgres's text form; only our splices refer to them.
+    """
+
+    sql: str
+    statement: str = ""
+    """The agent's own text, for telling where in it something is wrong."""
+    arguments: tuple[str, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    masked: tuple[str, ...] = ()
+    """Columns a mask stands before, as `schema.relation.column`."""
+    splices: tuple[Splice, ...] = ()
+    prefix_bytes: int = 0
+    """Bytes of ours in front of the agent's text, such as EXPLAIN."""
+    needs_key: bool = False
+    """Whether `$1` and `$2` stand in the splices: the two halves of the profile's mask key."""
+
+
+class ResultColumn(NamedTuple):
+    """A column of a result: its name, and its type as Postgres calls it."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultSet:
+    """Rows as Postgres sent them, each cell in Postgres's own text form. Raw: must not leave."""
+
+    columns: tuple[ResultColumn, ...]
+    rows: list[tuple[str | None, ...]]
+    cap: Literal["rows", "bytes"] | None = None
+    """The cap that cut the result short, if one did."""
+
+
+MaskedResult = NewType("MaskedResult", ResultSet)
+"""A result the detectors have been over. Only `guard.detectors.mask` makes one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one call may cost. There is no way to say unlimited."""
+
+    statement_timeout_seconds: float = 30.0
+    lock_timeout_seconds: float = 2.0
+    idle_in_transaction_seconds: float = 60.0
+    max_rows: int = 1_000
+    max_result_bytes: int = 50_000
+    max_cell_bytes: int = 2_000
+    max_sql_bytes: int = 50_000
+    max_cost: float = 0.0
+    pool_size: int = 4
+    pool_wait_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRules:
+    """What the operator wrote: which relations are open and how columns are masked.
+
+    Names are exact; `deny_relations` and `masks` are patterns in which `*` stands for any run of
+    characters. `masks` maps `schema.relation.column` patterns to mask kinds; the most specific
+    pattern wins, and `clean` declares a column free of masked data.
+    """
+
+    schemas: tuple[str, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    deny_relations: tuple[str, ...] = ()
+    allow_functions: tuple[str, ...] = ()
+    views_only: bool = False
+    masks: Mapping[str, str] = field(default_factory=dict)
+    detectors: tuple[str, ...] = ()

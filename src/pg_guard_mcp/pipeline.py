@@ -1,0 +1,182 @@
+"""One call, top to bottom. Start reading here.
+
+    ToolCall --classify--> Statement --judge--> Verdict --admit--> AdmittedStatement
+             --rewrite--> GuardedQuery --fetch--> ResultSet --mask--> MaskedResult --render--> text
+
+Promises that hold because this order does:
+
+1. Nothing runs that was not understood: two parsers agreed on the agent's text, every rule was
+   asked about it, and only our own masking subselects were spliced into it.
+2. The trail says `admitted` before Postgres hears of a query, and every call leaves exactly one
+   `finished` behind, cancelled ones included.
+3. Nothing leaves unmasked: masks stand in the SQL below everything the agent wrote, and the
+   detectors go over every cell once more on the way out.
+
+No stage knows another. They share `model`, `catalog` and `errors`, and nothing else of ours.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from pg_guard_mcp.errors import DatabaseError, Refused
+from pg_guard_mcp.guard import describe, masking
+from pg_guard_mcp.guard import policy as policies
+from pg_guard_mcp.guard.classify import classify, without_explain
+from pg_guard_mcp.guard.detectors import mask
+from pg_guard_mcp.guard.plan import as_plan, render_plan
+from pg_guard_mcp.guard.render import render
+from pg_guard_mcp.guard.rewrite import rewrite, token_at
+from pg_guard_mcp.guard.rules import NAME_RULES, RULES
+from pg_guard_mcp.record.event import recorded
+from pg_guard_mcp.record.telemetry import current_traceparent, span
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pg_guard_mcp.current_policy import CurrentPolicy
+    from pg_guard_mcp.guard.policy import Policy
+    from pg_guard_mcp.guard.render import Rendered
+    from pg_guard_mcp.model import Finding, GuardedQuery, Limits, ResultSet, ToolCall
+    from pg_guard_mcp.postgres.database import Database
+    from pg_guard_mcp.record.event import Record
+    from pg_guard_mcp.record.trail import Trail
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What every call shares, built once at start-up."""
+
+    profile: str
+    limits: Limits
+    database: Database
+    policy: CurrentPolicy
+    trail: Trail
+    mask_key: Callable[[], Awaitable[bytes]]
+
+
+async def query(call: ToolCall, guard: Guard) -> str:
+    """Answer with rows."""
+    with recorded(call, guard.trail, profile=guard.profile) as record:
+        guarded, policy = await _by_names(
+            guard, lambda policy: judged(call.sql, policy, guard.limits)
+        )
+        record.admitted(relations=guarded.relations, masked=guarded.masked)
+        max_rows = min(call.max_rows or guard.limits.max_rows, guard.limits.max_rows)
+        result = await _fetch(guarded, call, guard, max_rows)
+        with span("mask"):
+            masked, _ = mask(result, policy.rules.detectors)
+        with span("render"):
+            return _answer(record, render(masked, guard.limits, max_rows, _tag()))
+
+
+async def explain(call: ToolCall, guard: Guard) -> str:
+    """Answer with the plan Postgres would use, without running the query."""
+    sql = without_explain(call.sql)
+    with recorded(call, guard.trail, profile=guard.profile) as record:
+        guarded, policy = await _by_names(guard, lambda policy: judged(sql, policy, guard.limits))
+        plan = as_plan(guarded)
+        record.admitted(relations=plan.relations, masked=plan.masked)
+        result = await _fetch(plan, call, guard, 1)
+        with span("mask"):
+            masked, _ = mask(result, policy.rules.detectors)
+        with span("render"):
+            return _answer(record, render_plan(masked, plan, _tag()))
+
+
+async def list_schemas(call: ToolCall, guard: Guard) -> str:
+    """Answer with the schemas and relations that may be read."""
+    with recorded(call, guard.trail, profile=guard.profile) as record:
+        answer, _ = await _by_names(
+            guard, lambda policy: describe.list_schemas(policy, call.schema, call.search, _tag())
+        )
+        record.admitted()
+        return _answer(record, answer)
+
+
+async def describe_view(call: ToolCall, guard: Guard) -> str:
+    """Answer with one relation's columns, masks, keys and indexes."""
+    with recorded(call, guard.trail, profile=guard.profile) as record:
+        answer, _ = await _by_names(
+            guard, lambda policy: describe.describe_view(policy, call.name or "", _tag())
+        )
+        record.admitted()
+        return _answer(record, answer)
+
+
+def turn_away(call: ToolCall, finding: Finding, guard: Guard) -> str:
+    """Refuse a call whose arguments do not fit, on the record like any other.
+
+    Raises:
+        Refused: always.
+
+    """
+    with recorded(call, guard.trail, profile=guard.profile):
+        raise Refused([finding])
+
+
+def judged(sql: str, policy: Policy, limits: Limits) -> GuardedQuery:
+    """Turn an agent's text into SQL that may run. Pure: nothing is asked of anybody.
+
+    Raises:
+        Refused: something speaks against it; every finding travels with it.
+
+    """
+    with span("classify"):
+        statement = classify(sql, max_bytes=limits.max_sql_bytes)
+    with span("judge"):
+        admitted = policies.admit(policies.judge(statement, policy, RULES))
+    with span("rewrite"):
+        return rewrite(admitted, policy)
+
+
+async def _by_names(guard: Guard, attempt: Callable[[Policy], T]) -> tuple[T, Policy]:
+    """Attempt something by the policy as it is; if a name was not found, once more by a fresh one.
+
+    A relation made since the last snapshot is found that way, and a closed one costs as much time
+    as a missing one.
+    """
+    policy = await guard.policy.current()
+    try:
+        return attempt(policy), policy
+    except Refused as refusal:
+        if not any(finding.rule in NAME_RULES for finding in refusal.findings):
+            raise
+        fresh = await guard.policy.refreshed()
+        if fresh is policy:
+            raise
+    return attempt(fresh), fresh
+
+
+async def _fetch(guarded: GuardedQuery, call: ToolCall, guard: Guard, max_rows: int) -> ResultSet:
+    """Send a guarded query, and tell the agent where in its own text Postgres found a fault."""
+    if guarded.needs_key:
+        guarded = replace(guarded, arguments=masking.hmac_pads(await guard.mask_key()))
+    with span("fetch", **{"db.system.name": "postgresql", "db.operation.name": "SELECT"}):
+        try:
+            return await guard.database.fetch(
+                guarded,
+                max_rows=max_rows,
+                application=f"pg-guard/{guard.profile}/{call.client.name}",
+                comment=f"pg-guard call={call.call_id} traceparent={current_traceparent()}",
+            )
+        except DatabaseError as error:
+            error.near = token_at(guarded, error.position)
+            raise
+
+
+def _answer(record: Record, answer: Rendered) -> str:
+    """Let the trail know how much leaves, and let it leave."""
+    record.answered(
+        rows=answer.rows, bytes=len(answer.text.encode()), truncated=bool(answer.truncated)
+    )
+    return answer.text
+
+
+def _tag() -> str:
+    """Draw the tag of an answer's fence, which no cell can know."""
+    return secrets.token_hex(4)

@@ -1,0 +1,238 @@
+"""`pg_catalog` in, a `Catalog` out: what there is, and what of it the connected role may read.
+
+`information_schema` would hide every key from a role that may only SELECT, and `pg_attribute`
+alone would show columns the role may not read; so it is `pg_catalog`, with `has_*_privilege`.
+Relations the role may not read are kept, for the masks that views inherit of them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pg_guard_mcp.catalog import (
+    Catalog,
+    Column,
+    ForeignKey,
+    FunctionInfo,
+    Index,
+    Key,
+    RelationInfo,
+    RelationKind,
+    TypeInfo,
+)
+from pg_guard_mcp.model import Relation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pg_guard_mcp.postgres.database import Database
+
+    Rows = list[Mapping[str, Any]]
+
+_KINDS: Mapping[str, RelationKind] = {
+    "r": "table",
+    "v": "view",
+    "m": "materialized view",
+    "p": "partitioned table",
+    "f": "foreign table",
+}
+
+_USER_SCHEMA = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
+
+_SCHEMAS = f"""
+SELECT n.nspname AS name, obj_description(n.oid, 'pg_namespace') AS comment
+FROM pg_namespace n
+WHERE {_USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
+"""
+
+_RELATIONS = f"""
+SELECT c.oid::int8 AS id, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
+       greatest(c.reltuples, 0)::int8 AS rows, obj_description(c.oid, 'pg_class') AS comment,
+       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS definition
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND {_USER_SCHEMA}
+"""
+
+_COLUMNS = f"""
+SELECT a.attrelid::int8 AS id, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+       t.typname AS type_name, tn.nspname AS type_schema, t.typcategory AS category,
+       NOT a.attnotnull AS nullable, pg_get_expr(d.adbin, d.adrelid) AS "default",
+       col_description(a.attrelid, a.attnum) AS comment,
+       has_schema_privilege(n.oid, 'USAGE')
+           AND has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS readable
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_type t ON t.oid = a.atttypid
+JOIN pg_namespace tn ON tn.oid = t.typnamespace
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
+  AND {_USER_SCHEMA}
+ORDER BY a.attrelid, a.attnum
+"""
+
+# A whole-row reference leaves no trace by column in pg_depend, so a view is taken to read every
+# column of the relations it depends on.
+_SOURCES = """
+SELECT DISTINCT r.ev_class::int8 AS id, d.refobjid::int8 AS source
+FROM pg_rewrite r
+JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+                AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class
+UNION
+SELECT inhrelid::int8, inhparent::int8
+FROM pg_inherits
+"""
+
+_CONSTRAINTS = """
+SELECT k.conrelid::int8 AS id, k.contype AS kind, k.confrelid::int8 AS target,
+       (SELECT json_agg(a.attname ORDER BY s.i)
+        FROM unnest(k.conkey) WITH ORDINALITY s(n, i)
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = s.n) AS columns,
+       (SELECT json_agg(a.attname ORDER BY s.i)
+        FROM unnest(k.confkey) WITH ORDINALITY s(n, i)
+        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = s.n) AS target_columns
+FROM pg_constraint k
+WHERE k.contype IN ('p', 'u', 'f') AND k.conparentid = 0
+"""
+
+_INDEXES = f"""
+SELECT i.indrelid::int8 AS id, c.relname AS name, i.indisunique AS unique, m.amname AS method,
+       (SELECT json_agg(a.attname ORDER BY s.i)
+        FROM unnest(i.indkey::int2[]) WITH ORDINALITY s(n, i)
+        LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = s.n
+        WHERE s.i <= i.indnkeyatts) AS columns
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_am m ON m.oid = c.relam
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {_USER_SCHEMA} AND NOT i.indisprimary
+ORDER BY c.relname
+"""
+
+_TYPES = f"""
+SELECT n.nspname AS schema, t.typname AS name, t.typtype AS kind
+FROM pg_type t
+JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE t.typtype IN ('e', 'd', 'r') AND {_USER_SCHEMA}
+"""
+
+_FUNCTIONS = f"""
+SELECT n.nspname AS schema, p.proname AS name, bool_or(p.provolatile = 'v') AS volatile,
+       bool_or(p.prosecdef) AS security_definer
+FROM pg_proc p
+JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE {_USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
+  AND has_function_privilege(p.oid, 'EXECUTE')
+GROUP BY 1, 2
+"""
+
+_SERVER = """
+SELECT current_database() AS database, current_setting('server_version_num')::int AS version
+"""
+
+
+async def take(database: Database, application: str) -> Catalog:
+    """Read the catalog in one transaction.
+
+    Raises:
+        GuardError: Postgres could not be reached or did not answer.
+
+    """
+    found: dict[str, Rows] = {}
+    async with database.transaction(application) as connection:
+        for name, sql in _QUERIES.items():
+            # Every type comes as text, so one JSON text a query keeps the decoding in one place.
+            record = await connection.fetchrow(f"SELECT json_agg(q)::text FROM ({sql}) q")
+            found[name] = json.loads(record[0]) if record and record[0] else []
+    return _assemble(found)
+
+
+_QUERIES = {
+    "schemas": _SCHEMAS,
+    "relations": _RELATIONS,
+    "columns": _COLUMNS,
+    "sources": _SOURCES,
+    "constraints": _CONSTRAINTS,
+    "indexes": _INDEXES,
+    "types": _TYPES,
+    "functions": _FUNCTIONS,
+    "server": _SERVER,
+}
+
+
+def _assemble(found: Mapping[str, Rows]) -> Catalog:
+    names = {row["id"]: Relation(row["schema"], row["name"]) for row in found["relations"]}
+    columns = _grouped(found["columns"])
+    sources = _grouped(found["sources"])
+    constraints = _grouped(found["constraints"])
+    indexes = _grouped(found["indexes"])
+    foreign_keys = list(_foreign_keys(found["constraints"], names))
+    relations: dict[Relation, RelationInfo] = {}
+    for row in found["relations"]:
+        relation = names[row["id"]]
+        relations[relation] = RelationInfo(
+            relation=relation,
+            kind=_KINDS[row["kind"]],
+            columns=tuple(_column(column) for column in columns.get(row["id"], ())),
+            estimated_rows=row["rows"],
+            comment=row["comment"],
+            keys=tuple(
+                Key(primary=key["kind"] == "p", columns=tuple(key["columns"]))
+                for key in constraints.get(row["id"], ())
+                if key["kind"] in {"p", "u"}
+            ),
+            foreign_keys=tuple(key for key in foreign_keys if key.source == relation),
+            referenced_by=tuple(
+                key for key in foreign_keys if key.target == relation != key.source
+            ),
+            indexes=tuple(_index(index) for index in indexes.get(row["id"], ())),
+            definition=row["definition"],
+            sources=tuple(
+                (names[source["source"]], column["name"])
+                for source in sources.get(row["id"], ())
+                if source["source"] in names
+                for column in columns.get(source["source"], ())
+            ),
+        )
+    (server,) = found["server"]
+    return Catalog(
+        database=server["database"],
+        server_version=server["version"],
+        relations=relations,
+        types=tuple(TypeInfo(**row) for row in found["types"]),
+        functions=tuple(FunctionInfo(**row) for row in found["functions"]),
+        schemas={row["name"]: row["comment"] for row in found["schemas"]},
+    )
+
+
+def _grouped(rows: Rows) -> dict[int, Rows]:
+    groups: dict[int, Rows] = {}
+    for row in rows:
+        groups.setdefault(row["id"], []).append(row)
+    return groups
+
+
+def _column(row: Mapping[str, Any]) -> Column:
+    return Column(**{key: value for key, value in row.items() if key != "id"})
+
+
+def _index(row: Mapping[str, Any]) -> Index:
+    return Index(
+        name=row["name"],
+        unique=row["unique"],
+        columns=tuple(row["columns"] or ()),
+        method=row["method"],
+    )
+
+
+def _foreign_keys(rows: Rows, names: Mapping[int, Relation]) -> Iterable[ForeignKey]:
+    for row in rows:
+        if row["kind"] == "f" and row["id"] in names and row["target"] in names:
+            yield ForeignKey(
+                source=names[row["id"]],
+                columns=tuple(row["columns"]),
+                target=names[row["target"]],
+                target_columns=tuple(row["target_columns"]),
+            )

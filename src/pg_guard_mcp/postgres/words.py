@@ -1,0 +1,73 @@
+"""A driver's error in, ours out: SQLSTATE in our words, and never a word of Postgres's.
+
+Postgres's messages print values (`invalid input syntax for type integer: "ada@example.com"`), so
+none of them travels. The condition's name says what happened and holds nothing else; it comes
+from the class, which asyncpg generates from Postgres's errcodes.txt.
+"""
+
+from __future__ import annotations
+
+import re
+
+import asyncpg
+
+from pg_guard_mcp.errors import Cancelled, DatabaseError, GuardError, TimedOut, Unavailable
+
+_HINTS = {
+    "22P02": "Compare values of the same type, or cast the other side. Masked columns hold masks.",
+    "25006": "This server only reads.",
+    "42501": "The database role may not read this. Call list_schemas to see what it may.",
+    "42601": "Correct the statement; this is PostgreSQL's dialect.",
+    "42702": "Put the relation's alias in front of the column.",
+    "42703": "describe_view lists a relation's columns.",
+    "42725": "Cast the arguments so that one function fits.",
+    "42803": "Name every selected column in GROUP BY, or aggregate it; over a relation with masked"
+    " columns the primary key alone does not stand for the others.",
+    "42804": "Cast one side so that the types match.",
+    "42883": "Check the argument types, and cast where they differ.",
+    "42P01": "Call list_schemas to see what is readable.",
+    "53200": "Ask for less at once: filter, aggregate, or select fewer columns.",
+    "53400": "Ask for less at once: filter, aggregate, or sort fewer rows.",
+    "55P03": "Another session holds the relation; try again later.",
+    "57014": "Filter on indexed columns, aggregate less, or use explain to see the plan.",
+}
+_TIMEOUT = "57014"
+_LOST = ("08", "57P", "58")
+_NOT_LET_IN = ("28", "3D")
+_FULL = "53300"
+
+UNREACHABLE = Unavailable(
+    "Postgres cannot be reached", "Try again; if it stays so, tell the operator of this server."
+)
+
+
+def translate(error: BaseException, *, timed_out: bool) -> GuardError:
+    """Say in our words what the driver raised. `timed_out` tells why a query was cancelled."""
+    if not isinstance(error, asyncpg.PostgresError):
+        return Unavailable(UNREACHABLE.message, UNREACHABLE.hint)
+    sqlstate = error.sqlstate or "XX000"
+    if sqlstate == _TIMEOUT and timed_out:
+        return TimedOut("the query ran into its time limit and was ended", _HINTS[_TIMEOUT])
+    if sqlstate == _TIMEOUT:
+        return Cancelled("the query was ended from outside", "Try again.")
+    if sqlstate.startswith(_NOT_LET_IN):
+        return Unavailable(
+            "Postgres did not let the server in",
+            "Tell the operator: `pg-guard-mcp credentials test` says why.",
+        )
+    if sqlstate == _FULL:
+        return Unavailable("Postgres has no connection left", "Try again later.")
+    if sqlstate.startswith(_LOST):
+        return Unavailable("the connection to Postgres was lost", UNREACHABLE.hint)
+    position = getattr(error, "position", None)
+    return DatabaseError(
+        _condition(type(error)),
+        _HINTS.get(sqlstate, "Correct the statement and try again."),
+        sqlstate,
+        int(position) if position else 0,
+    )
+
+
+def _condition(kind: type[BaseException]) -> str:
+    """Turn `UndefinedColumnError` into `undefined column`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__.removesuffix("Error")).lower()

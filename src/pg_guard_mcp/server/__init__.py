@@ -1,0 +1,1 @@
+"""The only MCP: four tools, over stdio and over Streamable HTTP."""

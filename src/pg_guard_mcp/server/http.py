@@ -1,0 +1,99 @@
+"""Clients on this machine over Streamable HTTP, each with the bearer token."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+import anyio
+import uvicorn
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import AccessToken, TokenVerifier
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.transport_security import TransportSecuritySettings
+from pydantic import AnyHttpUrl
+
+from pg_guard_mcp.errors import ConfigurationError, Problem
+from pg_guard_mcp.server.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pg_guard_mcp.access.tokens import BearerToken
+    from pg_guard_mcp.model import Limits
+    from pg_guard_mcp.pipeline import Guard
+
+SUBJECT = "bearer"
+
+
+class _OneToken(TokenVerifier):
+    """Knows one token."""
+
+    def __init__(self, token: BearerToken) -> None:
+        self._token = token
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Return who holds `token`, or None."""
+        if not self._token.matches(token):
+            return None
+        return AccessToken(token=SUBJECT, client_id=SUBJECT, scopes=[], subject=SUBJECT)
+
+
+async def serve(
+    *, host: str, port: int, token: BearerToken, limits: Limits, open_guard: Callable[[], Guard]
+) -> None:
+    """Serve on `host` and `port` until ended by a signal.
+
+    Raises:
+        ConfigurationError: `host` is not this machine alone.
+
+    """
+    _check_loopback(host)
+    service = Service(limits=limits, open_guard=open_guard, subject=_subject)
+    app = service.server.streamable_http_app(
+        auth=AuthSettings(
+            issuer_url=AnyHttpUrl(f"http://{_in_url(host)}:{port}"), resource_server_url=None
+        ),
+        token_verifier=_OneToken(token),
+        # Against DNS rebinding: a page in a browser must not reach the server under its own name.
+        transport_security=TransportSecuritySettings(
+            allowed_hosts=[f"{name}:*" for name in ("127.0.0.1", "localhost", "[::1]")],
+            allowed_origins=[],
+        ),
+    )
+    config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(service.warm_up)
+            await uvicorn.Server(config).serve()
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await service.close()
+
+
+def _subject() -> str | None:
+    token = get_access_token()
+    return token.subject if token else None
+
+
+def _check_loopback(host: str) -> None:
+    if host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ConfigurationError(
+            [
+                Problem(
+                    f"http.host is {host}, which other machines can reach",
+                    "use 127.0.0.1; this version speaks plain HTTP with one token",
+                )
+            ]
+        )
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

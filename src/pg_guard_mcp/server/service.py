@@ -1,0 +1,166 @@
+"""MCP requests in, tool results out: the low-level server, in both protocol eras.
+
+Everything heavy (parsers, the driver, the keyring, telemetry's exporter) is imported after the
+handshake was answered, in a thread, so that a client sees the tools at once.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import traceback
+import uuid
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import anyio.to_thread
+import mcp.types as protocol
+from mcp.server.caching import CacheHint
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+
+from pg_guard_mcp import __version__
+from pg_guard_mcp.errors import GuardError, Internal
+from pg_guard_mcp.model import Client
+from pg_guard_mcp.server import tools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcp.server.context import ServerRequestContext
+
+    from pg_guard_mcp.model import Limits
+    from pg_guard_mcp.pipeline import Guard
+
+logger = logging.getLogger(__name__)
+
+_TOOLS_SECONDS = 300_000
+_WARM_UP_AFTER_SECONDS = 0.05
+
+
+class Service:
+    """Serves the four tools; makes the guard when it is first needed."""
+
+    def __init__(
+        self, *, limits: Limits, open_guard: Callable[[], Guard], subject: Callable[[], str | None]
+    ) -> None:
+        """Keep how to open the guard; `subject` names who asks, where the transport knows."""
+        self._limits = limits
+        self._open_guard = open_guard
+        self._subject = subject
+        self._session_id = uuid.uuid4().hex
+        self._guard: Guard | None = None
+        self._opening = anyio.Lock()
+        self._asked = anyio.Event()
+        self._tools = tools.definitions(max_rows=limits.max_rows)
+        schemas = {tool.name: tool.input_schema for tool in self._tools}
+        hint = CacheHint(ttl_ms=_TOOLS_SECONDS, scope="public")
+        self.server: Server[Any] = Server(
+            "pg-guard-mcp",
+            version=__version__,
+            instructions=tools.INSTRUCTIONS,
+            on_list_tools=self._list_tools,
+            # A plain dict is a result too, exact on the wire; the annotation does not say so.
+            on_call_tool=cast("Any", self._call_tool),
+            get_tool_input_schema=schemas.get,
+            cache_hints={"tools/list": hint, "server/discover": hint},
+        )
+
+    async def warm_up(self) -> None:
+        """Once the tools were listed, get ready for the first call: imports, pool, catalog."""
+        await self._asked.wait()
+        await anyio.sleep(_WARM_UP_AFTER_SECONDS)  # the answer goes first
+        try:
+            guard = await self._ready()
+            await guard.policy.current()
+        except GuardError as error:
+            logger.warning("not_ready %s", error.as_text().replace("\n", "; "))
+        except Exception as error:  # noqa: BLE001 - getting ready early must not end the server
+            _log_crash("not_ready", error)
+
+    async def close(self) -> None:
+        """Say goodbye to Postgres, and tell where the trail ends."""
+        if self._guard is not None:
+            await self._guard.database.close()
+            self._guard.trail.checkpoint()
+
+    async def _list_tools(
+        self, _context: ServerRequestContext[Any], _params: object
+    ) -> protocol.ListToolsResult:
+        self._asked.set()
+        return protocol.ListToolsResult(tools=self._tools)
+
+    async def _call_tool(
+        self, context: ServerRequestContext[Any], params: protocol.CallToolRequestParams
+    ) -> dict[str, Any]:
+        if not tools.is_tool(params.name):
+            raise MCPError(code=protocol.INVALID_PARAMS, message=f"Unknown tool: {params.name}")
+        try:
+            return _text(await self._answer(context, params))
+        except GuardError as error:
+            return _text(error.as_text(), error=True)
+        except Exception as error:  # noqa: BLE001 - the SDK would send its text on
+            _log_crash("tool_crashed", error)
+            defect = Internal(
+                "the server failed on this call",
+                "Try something simpler; the operator's log has more.",
+            )
+            return _text(defect.as_text(), error=True)
+
+    async def _answer(
+        self, context: ServerRequestContext[Any], params: protocol.CallToolRequestParams
+    ) -> str:
+        call, finding = tools.call(
+            params.name,
+            params.arguments or {},
+            call_id=uuid.uuid4().hex,
+            client=self._client(context),
+            max_rows=self._limits.max_rows,
+        )
+        guard = await self._ready()
+        # Imported here: with the guard come the parsers and the driver.
+        from pg_guard_mcp import pipeline
+
+        if finding:
+            return pipeline.turn_away(call, finding, guard)
+        run = {
+            "query": pipeline.query,
+            "explain": pipeline.explain,
+            "list_schemas": pipeline.list_schemas,
+            "describe_view": pipeline.describe_view,
+        }[call.tool]
+        return await run(call, guard)
+
+    def _client(self, context: ServerRequestContext[Any]) -> Client:
+        """Name who asks: the client by its own word, the subject by ours."""
+        parameters = context.session.client_params
+        info = parameters.client_info if parameters else None
+        return Client(
+            name=info.name if info else "unknown",
+            version=info.version if info else "",
+            subject=self._subject() or getpass.getuser(),
+            session_id=self._session_id,
+        )
+
+    async def _ready(self) -> Guard:
+        async with self._opening:
+            if self._guard is None:
+                self._guard = await anyio.to_thread.run_sync(self._open_guard)
+            return self._guard
+
+
+def _log_crash(event: str, error: Exception) -> None:
+    """Log where it crashed, but neither the message nor any local: both can hold rows."""
+    frames = " > ".join(
+        f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
+    )
+    logger.error("%s %s at %s", event, type(error).__name__, frames)
+
+
+def _text(text: str, *, error: bool = False) -> dict[str, Any]:
+    """Write a result as exact text. `resultType` is required from 2026-07-28 on."""
+    return {
+        "content": [{"type": "text", "text": text}],
+        "isError": error,
+        "resultType": "complete",
+    }

@@ -1,0 +1,1 @@
+"""The throw-away Postgres and the demo shop."""

@@ -1,0 +1,1 @@
+"""What a call leaves behind, and what cannot be taken away unseen."""

@@ -1,0 +1,1 @@
+"""What the suite stands on: fixtures that start Postgres, and readers of the corpora."""
