@@ -68,7 +68,8 @@ class CurrentPolicy:
         except ConfigurationError as error:
             for problem in error.problems:
                 logger.error(  # noqa: TRY400 - a traceback would say nothing more
-                    "policy_problem %s; fix: %s", problem.message, problem.fix)
+                    "policy_problem %s; fix: %s", problem.message, problem.fix
+                )
             raise Unavailable(
                 "the server's policy does not fit the database",
                 "Tell the operator: the server's log names each problem and its fix.",

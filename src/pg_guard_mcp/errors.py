@@ -5,7 +5,7 @@
     ├── TimedOut           timeout: the query ran into its limit
     ├── Cancelled          cancelled: the query was ended from outside
     ├── Busy               busy: no connection became free
-    ├── DatabaseError      database-error: Postgres said no; in our words, with its SQLSTATE
+    ├── DatabaseError      database-error: Postgres said no; our words, its SQLSTATE
     ├── Unavailable        unavailable: Postgres cannot be reached or did not let us in
     ├── AuditUnavailable   audit-unavailable: the trail cannot be written, so nothing runs
     └── Internal           internal: a defect of ours

@@ -98,7 +98,8 @@ def _open_guard(settings: Settings, environment: Mapping[str, str], stack: ExitS
     return open_guard(settings, environment)
 
 
-def _serve_http(settings: Settings, environment: Mapping[str, str], open_guard: Callable[[], Guard]
+def _serve_http(
+    settings: Settings, environment: Mapping[str, str], open_guard: Callable[[], Guard]
 ) -> None:
     from pg_guard_mcp.access import tokens
     from pg_guard_mcp.server import http

@@ -127,7 +127,7 @@ def spawn(
     A session of its own keeps Ctrl-C in the terminal from it; PG* variables would redirect it.
     """
     user_id, group_id = site.account or (None, None)
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - our own commands, no shell
         command,
         stdin=stdin,
         stdout=output,

@@ -115,40 +115,47 @@ def _odd_tokens(found: list[Token]) -> Iterator[Finding]:
 
 def _nesting(found: list[Token]) -> Iterator[Finding]:
     """Refuse nesting deeper than any real statement has."""
-    closers: list[bytes] = []
-    type_openings: list[int] = []
-    work = 0
+    nest = _Nest()
     previous = b""
     for token in found:
-        text = token.text
-        if token.kind is Kind.WORD:
-            text = text.upper()
-            if text == b"CASE":
-                closers.append(b"END")
-            elif text == b"END" and closers and closers[-1] == b"END":
-                closers.pop()
-        elif text in _OPENINGS and token.kind is Kind.SYMBOL:
-            if previous in _TYPE_WORDS:
-                type_openings.append(len(closers))
-                work += 2 ** len(type_openings)
-            closers.append(_OPENINGS[text])
-        elif closers and text == closers[-1] and token.kind is Kind.SYMBOL:
-            closers.pop()
-            if type_openings and type_openings[-1] == len(closers):
-                type_openings.pop()
-        if len(closers) > MAX_DEPTH:
+        text = token.text.upper() if token.kind is Kind.WORD else token.text
+        nest.step(token.kind, text, previous)
+        if len(nest.closers) > MAX_DEPTH:
             yield _bound(
                 f"brackets or CASE are nested deeper than {MAX_DEPTH}",
                 "Flatten the statement, with WITH for the inner queries.",
             )
             return
-        if len(type_openings) > MAX_TYPE_DEPTH or work > MAX_TYPE_WORK:
+        if len(nest.type_openings) > MAX_TYPE_DEPTH or nest.type_work > MAX_TYPE_WORK:
             yield _bound(
                 f"type calls or ARRAY[ are nested deeper than {MAX_TYPE_DEPTH}, or too many",
                 "Cast with x::type instead of type(x), and nest less.",
             )
             return
         previous = text if token.kind is Kind.WORD else b""
+
+
+class _Nest:
+    """What is open at one point of a scan."""
+
+    def __init__(self) -> None:
+        self.closers: list[bytes] = []
+        self.type_openings: list[int] = []
+        self.type_work = 0
+
+    def step(self, kind: Kind, text: bytes, previous: bytes) -> None:
+        """Take in the next token; `previous` is the word before it, if that was a word."""
+        if kind is Kind.SYMBOL and text in _OPENINGS:
+            if previous in _TYPE_WORDS:
+                self.type_openings.append(len(self.closers))
+                self.type_work += 2 ** len(self.type_openings)
+            self.closers.append(_OPENINGS[text])
+        elif kind is Kind.WORD and text == b"CASE":
+            self.closers.append(b"END")
+        elif kind in {Kind.SYMBOL, Kind.WORD} and self.closers and text == self.closers[-1]:
+            self.closers.pop()
+            if self.type_openings and self.type_openings[-1] == len(self.closers):
+                self.type_openings.pop()
 
 
 def _runs(found: list[Token]) -> Iterator[Finding]:

@@ -67,7 +67,7 @@ def _read(sql: str) -> Reading:
                 Finding(
                     rule="bounds",
                     message="the statement is nested too deep, or chains too many operators",
-                    hint="Split it with WITH, or use IN, array_to_string or concat for long chains.",
+                    hint="Split it with WITH; use IN or concat() instead of long chains.",
                 )
             ]
         ) from None

@@ -16,7 +16,7 @@ from sqlglot import exp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    Node = exp.Expression | exp.Query | exp.Values
+    from sqlglot.expressions.core import Expr as Node
 
 # Structure that a read may have. Functions are not listed: they are judged by their spelling.
 _NODES = frozenset(
@@ -30,9 +30,9 @@ _NODES = frozenset(
     JSONPathSubscript JSONPathUnion JSONPathWildcard JSONColumnDef JSONSchema Join Kwarg LT LTE
     Lambda Lateral Like Limit LimitOptions Literal Mod Mul NEQ National Neg Not Null NullSafeEQ
     NullSafeNEQ ObjectIdentifier Offset Operator Order Ordered Overlaps Parameter Paren Placeholder
-    PropertyEQ PseudoType RawString RecursiveWithSearch RespectNulls Rollup Select Semicolon SimilarTo
-    Slice Star Sub Subquery Table TableAlias TableSample Tuple UnicodeString Union Values Var Variadic
-    Where Window WindowSpec With WithinGroup XMLNamespace
+    PropertyEQ PseudoType RawString RecursiveWithSearch RespectNulls Rollup Select Semicolon
+    SimilarTo Slice Star Sub Subquery Table TableAlias TableSample Tuple UnicodeString Union Values
+    Var Variadic Where Window WindowSpec With WithinGroup XMLNamespace
     """.split()
 )
 
@@ -111,7 +111,7 @@ def read(sql: str) -> Sighting:
 
 
 def _open_scope(
-    with_: exp.With, scope: frozenset[str], stack: list[tuple[exp.Expression, frozenset[str]]]
+    with_: exp.With, scope: frozenset[str], stack: list[tuple[Node, frozenset[str]]]
 ) -> frozenset[str]:
     """Put the CTEs on the stack, each with the names it sees; return what the query sees."""
     expressions: Sequence[exp.CTE] = with_.expressions
@@ -123,7 +123,7 @@ def _open_scope(
     return visible
 
 
-def _note(node: exp.Expression, scope: frozenset[str], sql: str, sighting: Sighting) -> None:
+def _note(node: Node, scope: frozenset[str], sql: str, sighting: Sighting) -> None:
     name = type(node).__name__
     if isinstance(node, exp.Table):
         _note_relation(node, scope, sighting)

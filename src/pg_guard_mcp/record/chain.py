@@ -33,9 +33,12 @@ MAX_ITEMS = 1_000
 _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
 _HEAD = re.compile(rb"([0-9a-f]{64}) (\d{16}) (\d{4}-\d{2}-\d{2}\.jsonl)\n")
 
-# O_NOFOLLOW: a link in our place must not lead our writes elsewhere. O_BINARY: Windows would
-# otherwise write \r\n, and the digest of a line would not be that of its bytes.
-OPEN_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+# O_NOFOLLOW: a link in our place must not lead our writes elsewhere. O_NONBLOCK: nor may a pipe
+# in our place make us wait for its other end. O_BINARY: Windows would otherwise write \r\n, and the
+# digest of a line would not be that of its bytes.
+OPEN_FLAGS = (
+    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
 
 
 class Head(NamedTuple):
@@ -121,7 +124,8 @@ def lines(path: Path) -> Iterator[Line]:
 def read_tail(path: Path) -> Tail:
     """Find the last whole line of `path`, reading backwards. Raises: OSError."""
     stretch = 65_536
-    with path.open("rb") as file:
+    descriptor = os.open(path, os.O_RDONLY | OPEN_FLAGS)
+    with os.fdopen(descriptor, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         while True:
             start = max(0, size - stretch)
