@@ -10,7 +10,7 @@
     ├── AuditUnavailable   audit-unavailable: the trail cannot be written, so nothing runs
     └── Internal           internal: a defect of ours
 
-    ConfigurationError     what an operator reads at start-up: every problem at once, each with a fix
+    ConfigurationError     what an operator reads at start-up: every problem, each with a fix
 
 A message says what happened in one clause; a hint says the next thing to do. Neither ever holds a
 row value, a credential, a driver's text or a name the agent may not see.

@@ -23,7 +23,7 @@ from pg_guard_mcp.postgres import words
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from pg_guard_mcp.model import GuardedQuery, Limits
 
@@ -52,6 +52,7 @@ class Database:
         ssl: ssl.SSLContext | str | bool,
         limits: Limits,
     ) -> None:
+        """Keep where and how to connect; `password` is asked anew for every connection."""
         self._limits = limits
         self._types: list[tuple[int, str]] = []
         # Made inside the event loop, when first asked for a connection.

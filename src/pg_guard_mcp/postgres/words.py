@@ -32,9 +32,15 @@ _HINTS = {
     "57014": "Filter on indexed columns, aggregate less, or use explain to see the plan.",
 }
 _TIMEOUT = "57014"
-_LOST = ("08", "57P", "58")
-_NOT_LET_IN = ("28", "3D")
-_FULL = "53300"
+_UNAVAILABLE = (
+    (
+        ("28", "3D"),
+        "Postgres did not let the server in",
+        "Tell the operator: `pg-guard-mcp credentials test` says why.",
+    ),
+    (("53300",), "Postgres has no connection left", "Try again later."),
+    (("08", "57P", "58"), "the connection to Postgres was lost", "Try again."),
+)
 
 UNREACHABLE = Unavailable(
     "Postgres cannot be reached", "Try again; if it stays so, tell the operator of this server."
@@ -50,15 +56,9 @@ def translate(error: BaseException, *, timed_out: bool) -> GuardError:
         return TimedOut("the query ran into its time limit and was ended", _HINTS[_TIMEOUT])
     if sqlstate == _TIMEOUT:
         return Cancelled("the query was ended from outside", "Try again.")
-    if sqlstate.startswith(_NOT_LET_IN):
-        return Unavailable(
-            "Postgres did not let the server in",
-            "Tell the operator: `pg-guard-mcp credentials test` says why.",
-        )
-    if sqlstate == _FULL:
-        return Unavailable("Postgres has no connection left", "Try again later.")
-    if sqlstate.startswith(_LOST):
-        return Unavailable("the connection to Postgres was lost", UNREACHABLE.hint)
+    for prefixes, message, hint in _UNAVAILABLE:
+        if sqlstate.startswith(prefixes):
+            return Unavailable(message, hint)
     position = getattr(error, "position", None)
     return DatabaseError(
         _condition(type(error)),

@@ -110,8 +110,7 @@ def parse(content: bytes) -> Entry | None:
 
 def day_files(directory: Path) -> list[Path]:
     """List the day files of a trail, oldest first. Raises: OSError."""
-    names = sorted(name for name in os.listdir(directory) if _DAY_FILE.fullmatch(name))
-    return [directory / name for name in names]
+    return sorted(path for path in directory.iterdir() if _DAY_FILE.fullmatch(path.name))
 
 
 def lines(path: Path) -> Iterator[Line]:

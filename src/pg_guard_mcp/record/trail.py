@@ -262,7 +262,8 @@ class Trail:
         try:
             yield
         except OSError as error:
-            logger.error("audit_unavailable directory=%s error=%s", self._directory, error)
+            place = self._directory
+            logger.error("audit_unavailable directory=%s error=%s", place, error)  # noqa: TRY400 - the cause is a line, not a traceback
             raise AuditUnavailable(
                 "the audit trail cannot be written", "Ask the operator; the server's log says why."
             ) from None

@@ -147,8 +147,7 @@ def _is_sealed(run: _Run) -> bool:
         return False
     seal, contents = run.link.seal, [piece.content for piece in run.torn]
     return (
-        run.torn[-1].terminated
-        and run.link.prev == chain.digest(contents[-1])
+        run.link.prev == chain.digest(contents[-1])
         and seal.torn_sha256 == chain.digest(b"\n".join(contents))
         and seal.after == (run.before.digest if run.before else chain.GENESIS)
     )

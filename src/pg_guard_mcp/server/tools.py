@@ -94,7 +94,7 @@ def definitions(*, max_rows: int) -> list[protocol.Tool]:
 
 
 def _schema(model: type[_Arguments], max_rows: int) -> dict[str, Any]:
-    """Write a model as plain JSON Schema: no titles, no `anyOf` with null, which clients trip on."""
+    """Write a model as plain JSON Schema: without titles, and without `anyOf` for null."""
     schema = model.model_json_schema()
     schema.pop("title", None)
     properties = schema.setdefault("properties", {})

@@ -18,9 +18,9 @@ _PART = r"[A-Za-z0-9_-]"
 
 _JWT = re.compile(
     # A signed token has three parts, the last empty when unsigned; an encrypted one has five.
-    rf"(?<!{_PART})eyJ{_PART}{{8,4000}}+\."
-    rf"(?:eyJ{_PART}{{2,16000}}+\.{_PART}{{0,4000}}+"
-    rf"|{_PART}{{0,4000}}+\.{_PART}{{8,400}}+\.{_PART}{{2,16000}}+\.{_PART}{{8,400}}+)"
+    rf"(?<![A-Za-z0-9])eyJ{_PART}{{8,2000}}+\."
+    rf"(?:eyJ{_PART}{{2,16000}}+\.{_PART}{{0,2000}}+"
+    rf"|{_PART}{{0,2000}}+\.{_PART}{{8,400}}+\.{_PART}{{2,16000}}+\.{_PART}{{8,400}}+)"
 )
 
 _PRIVATE_KEY = re.compile(

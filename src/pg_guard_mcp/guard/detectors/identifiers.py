@@ -157,14 +157,10 @@ def _stands(outline: bytes, form: bytes) -> bool:
 
 
 def _cards(text: str) -> Iterator[tuple[int, int]]:
-    covered = 0
     for start in _CARD_STARTS.finditer(text):
-        if start.start() < covered:
-            continue
         for form in _CARD_FORMS:
             match = form.match(text, start.start())
             if match and is_card(_digits(match[0])) and _alone(text, *match.span()):
-                covered = match.end()
                 yield match.span()
                 break
 
