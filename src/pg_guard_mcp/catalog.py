@@ -102,6 +102,18 @@ class FunctionInfo:
     name: str
     volatile: bool
     security_definer: bool
+    source: str = ""
+    """The definitions of all overloads, where they are written in a language of the database."""
+
+
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
+
+
+def is_system(schema: str | None, name: str) -> bool:
+    """Tell whether a name reaches a system catalog; bare names mean pg_catalog first."""
+    if schema is None:
+        return name.startswith("pg_")
+    return schema in SYSTEM_SCHEMAS or schema.startswith("pg_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

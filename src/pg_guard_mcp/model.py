@@ -87,15 +87,15 @@ class RelationUse:
 class FunctionUse:
     """A function the statement calls.
 
-    `spelling` is what the agent wrote. `notation` tells how: `call` is `f(x)`, `syntax` is grammar
-    that calls a function (`EXTRACT`, `AT TIME ZONE`), `attribute` is `(x).f`, which Postgres
-    resolves to a call of `f(x)` when `x` has no such field.
+    `notation` tells how: `call` is `f(x)`; `syntax` is grammar that calls a function (`EXTRACT`,
+    `AT TIME ZONE`); `grammar` is grammar with no function behind it (`COALESCE`); `attribute` is
+    `(x).f`, which Postgres resolves to a call of `f(x)` when `x` has no such field.
     """
 
     schema: str | None
     name: str
     spelling: str
-    notation: Literal["call", "syntax", "attribute"]
+    notation: Literal["call", "syntax", "grammar", "attribute"]
     start: int
     arguments: int
 

@@ -15,9 +15,13 @@ from pg_guard_mcp.guard import bounds, grammar, lexer, reading, syntax
 from pg_guard_mcp.model import Finding, RelationUse, Span, Statement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pg_guard_mcp.guard.lexer import Token
     from pg_guard_mcp.guard.reading import Reading, RelationName
 
+_NAME_BYTES = 63
+_GRAMMAR = frozenset({"syntax", "grammar"})
 _EXPLAIN = re.compile(r"\A\s*explain\s+(?=select|with|values|table)", re.IGNORECASE)
 
 
@@ -39,6 +43,7 @@ def classify(sql: str, *, max_bytes: int) -> Statement:
     facts = _read(sql)
     if not facts.findings:
         _agree(sql, facts)
+    facts.findings.extend(_cut_names(tokens, facts))
     return _statement(sql, tokens, facts)
 
 
@@ -82,12 +87,37 @@ def _agree(sql: str, facts: Reading) -> None:
             syntax.read(sql),
             {(relation.schema, relation.name) for relation in facts.relations},
             {function.name for function in facts.functions if function.notation == "call"},
-            {function.name for function in facts.functions if function.notation == "syntax"},
+            {function.name for function in facts.functions if function.notation in _GRAMMAR},
         )
     except syntax.NotParsed:
         raise Refused([_not_understood("the second parser cannot read it")]) from None
     except syntax.Disagreement as error:
         raise Refused([_not_understood(f"two parsers disagree on its {error}")]) from None
+
+
+def _cut_names(tokens: list[Token], facts: Reading) -> Iterator[Finding]:
+    """Refuse names that Postgres cuts at 63 bytes to the name of something else.
+
+    An alias may be as long as the agent likes: it names nothing.
+    """
+    cut = {
+        lexer.identifier(token).encode()[:_NAME_BYTES].decode(errors="ignore")
+        for token in tokens
+        if token.kind in {lexer.Kind.WORD, lexer.Kind.QUOTED} and len(token.text) > _NAME_BYTES
+    }
+    if not cut:
+        return
+    used = {part for column in facts.columns for part in column.parts}
+    used.update(relation.name for relation in facts.relations)
+    used.update(relation.schema or "" for relation in facts.relations)
+    used.update(function.name for function in facts.functions)
+    used.update(kind.name for kind in facts.types)
+    if cut & used:
+        yield Finding(
+            rule="bounds",
+            message=f"a name is longer than {_NAME_BYTES} bytes, and Postgres would cut it",
+            hint="Use the name as list_schemas and describe_view show it.",
+        )
 
 
 def _not_understood(why: str) -> Finding:

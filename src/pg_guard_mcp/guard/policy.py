@@ -6,14 +6,15 @@ connected role may read it. Everything else is closed, and closed and missing lo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.catalog import Catalog, RelationInfo
+from pg_guard_mcp.catalog import Catalog, RelationInfo, is_system
 from pg_guard_mcp.errors import ConfigurationError, Problem, Refused
-from pg_guard_mcp.guard import lineage, masking
+from pg_guard_mcp.guard import effects, lineage, masking
 from pg_guard_mcp.guard.masking import matches
 from pg_guard_mcp.model import (
     AccessRules,
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from pg_guard_mcp.guard.masking import Mask
 
     Rule = Callable[[Statement, "Policy"], Iterator[Finding]]
-
-SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +122,14 @@ def build(rules: AccessRules, catalog: Catalog) -> Policy:
     problems = list(_unknown_names(rules, catalog))
     masks, mask_problems = lineage.resolve(rules.masks, catalog)
     problems.extend(mask_problems)
+    problems.extend(_functions_behind_masks(rules, catalog, masks))
     if problems:
         raise ConfigurationError(problems)
     opened = {
-        relation: info for relation, info in catalog.relations.items() if _is_open(info, rules)
+        relation: info
+        for relation, info in catalog.relations.items()
+        if _is_open(info, rules)
+        and (relation in rules.relations or effects.reason(info, catalog) is None)
     }
     return Policy(rules=rules, catalog=catalog, open_relations=opened, masks=masks)
 
@@ -153,13 +156,31 @@ def admit(verdict: Verdict) -> AdmittedStatement:
 
 def _is_open(info: RelationInfo, rules: AccessRules) -> bool:
     relation = info.relation
-    if relation.schema in SYSTEM_SCHEMAS or not info.readable:
+    if is_system(relation.schema, relation.name) or not info.readable:
         return False
     if relation.schema not in rules.schemas and relation not in rules.relations:
         return False
     if rules.views_only and info.kind not in {"view", "materialized view"}:
         return False
     return not any(matches(pattern, str(relation)) for pattern in rules.deny_relations)
+
+
+def _functions_behind_masks(
+    rules: AccessRules, catalog: Catalog, masks: Mapping[Relation, object]
+) -> Iterator[Problem]:
+    """Find allowed functions whose source names a masked relation: they would return it bare."""
+    for function in catalog.functions:
+        name = f"{function.schema}.{function.name}"
+        if name not in rules.allow_functions:
+            continue
+        words = set(re.findall(r"\w+", function.source.lower()))
+        for relation in masks:
+            if relation.name.lower() in words:
+                yield Problem(
+                    f"access.allow_functions names {name}, whose source names {relation}:"
+                    " what it returns would be unmasked",
+                    "leave it out, or let the function read a view without masked columns",
+                )
 
 
 def _unknown_names(rules: AccessRules, catalog: Catalog) -> Iterator[Problem]:

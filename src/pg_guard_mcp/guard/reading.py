@@ -149,7 +149,7 @@ class _Walk:
                 if kind in self.handlers:
                     self.handlers[kind](fields)
                 elif kind in _GRAMMAR_FUNCTIONS:
-                    self._note_function((_GRAMMAR_FUNCTIONS[kind],), fields, "syntax")
+                    self._note_function((_GRAMMAR_FUNCTIONS[kind],), fields, "grammar")
                 self._push_fields(fields, scope)
             else:
                 raise NotUnderstood(kind)
@@ -230,10 +230,10 @@ class _Walk:
 
     def _min_max(self, fields: Fields) -> None:
         name = "greatest" if fields.get("op") == "IS_GREATEST" else "least"
-        self._note_function((name,), fields, "syntax")
+        self._note_function((name,), fields, "grammar")
 
     def _note_function(
-        self, name: tuple[str, ...], fields: Fields, notation: Literal["call", "syntax"]
+        self, name: tuple[str, ...], fields: Fields, notation: Literal["call", "syntax", "grammar"]
     ) -> None:
         self.reading.functions.append(
             FunctionUse(
@@ -281,7 +281,7 @@ class _Walk:
     def _expression(self, fields: Fields) -> None:
         self._note_operator(_strings(fields.get("name")))
         if fields.get("kind") == "AEXPR_NULLIF":
-            self._note_function(("nullif",), fields, "syntax")
+            self._note_function(("nullif",), fields, "grammar")
 
     def _sort(self, fields: Fields) -> None:
         self._note_operator(_strings(fields.get("useOp")))

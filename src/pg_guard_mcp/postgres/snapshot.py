@@ -120,8 +120,11 @@ WHERE t.typtype IN ('e', 'd', 'r') AND {_USER_SCHEMA}
 
 _FUNCTIONS = f"""
 SELECT n.nspname AS schema, p.proname AS name, bool_or(p.provolatile = 'v') AS volatile,
-       bool_or(p.prosecdef) AS security_definer
+       bool_or(p.prosecdef) AS security_definer,
+       coalesce(string_agg(CASE WHEN p.prokind IN ('f', 'w') AND l.lanname NOT IN ('c', 'internal')
+                                THEN pg_get_functiondef(p.oid) END, E'\n'), '') AS source
 FROM pg_proc p
+JOIN pg_language l ON l.oid = p.prolang
 JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE {_USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
   AND has_function_privilege(p.oid, 'EXECUTE')

@@ -10,8 +10,8 @@ number is replaced the marker gets quotes, so that JSON stays JSON.
 What it leaves alone, on purpose:
 
 - A number in an integer or numeric column, unless more than half of the column's values are card
-  numbers. One in fifty random numbers of sixteen digits is a valid card number, so a column of ids
-  has some; a column of cards has nothing else.
+  numbers. One in thirty-four random numbers of sixteen digits is a valid card number, so a column
+  of ids has some; a column of cards has nothing else.
 - A value an agent takes apart (`reverse`, `substr`): only a mask at the source withstands that.
 """
 

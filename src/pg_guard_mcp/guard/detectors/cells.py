@@ -65,7 +65,7 @@ def mask_numbers(cells: Sequence[str | None]) -> Sequence[str | None]:
     """Replace the card numbers of a column of numbers, if more than half of its values are some.
 
     A column of numbers has no other sign of what it holds: of random numbers of sixteen digits one
-    in fifty is a valid card number, and of a table's card numbers all are.
+    in thirty-four is a valid card number, and of a table's card numbers all are.
     """
     numbers = [number for cell in cells if cell for number in _NUMBER.findall(cell)]
     cards = {number for number in numbers if _is_card(number)}

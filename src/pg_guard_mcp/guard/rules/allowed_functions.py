@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 _RULE = "allowed-functions"
-# Grammar with arguments that no row of pg_proc stands behind.
-_GRAMMAR = frozenset({"coalesce", "greatest", "grouping", "least", "nullif"})
 
 
 def allowed_functions(statement: Statement, policy: Policy) -> Iterator[Finding]:
@@ -27,7 +25,7 @@ def allowed_functions(statement: Statement, policy: Policy) -> Iterator[Finding]
     list of reviewed functions of pg_catalog, and functions of a user need the operator's word.
     """
     for use in statement.functions:
-        if use.notation == "syntax" and use.schema is None and use.name in _GRAMMAR:
+        if use.notation == "grammar":
             continue
         if use.notation == "attribute" and not functions.is_builtin(use.name):
             continue  # a field: with search_path = pg_catalog nothing else can be meant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.guard.rules.no_catalogs import is_catalog
+from pg_guard_mcp.catalog import is_system
 from pg_guard_mcp.model import Finding, Statement
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def allowed_relations(statement: Statement, policy: Policy) -> Iterator[Finding]
     if policy.shape_only:
         return
     for use in statement.relations:
-        if is_catalog(use.schema, use.name) or policy.resolve(use.schema, use.name):
+        if is_system(use.schema, use.name) or policy.resolve(use.schema, use.name):
             continue
         written = f"{use.schema}.{use.name}" if use.schema else use.name
         yield Finding(

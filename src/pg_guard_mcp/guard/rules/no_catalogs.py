@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.guard.policy import SYSTEM_SCHEMAS
+from pg_guard_mcp.catalog import is_system
 from pg_guard_mcp.model import Finding, Statement
 
 if TYPE_CHECKING:
@@ -20,17 +20,10 @@ def no_catalogs(statement: Statement, _policy: Policy) -> Iterator[Finding]:
     `pg_user_mappings` passwords. What an agent needs of them has tools of its own.
     """
     for use in statement.relations:
-        if is_catalog(use.schema, use.name):
+        if is_system(use.schema, use.name):
             written = f"{use.schema}.{use.name}" if use.schema else use.name
             yield Finding(
                 rule="no-catalogs",
                 message=f"{written} is a system catalog, which query does not read",
                 hint="Use list_schemas for what is there and describe_view for columns and keys.",
             )
-
-
-def is_catalog(schema: str | None, name: str) -> bool:
-    """Tell whether a name reaches a catalog; Postgres looks in pg_catalog first for bare names."""
-    if schema is None:
-        return name.startswith("pg_")
-    return schema in SYSTEM_SCHEMAS or schema.startswith("pg_")
