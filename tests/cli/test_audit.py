@@ -46,13 +46,14 @@ def directory(tmp_path: Path) -> Path:
 
 
 def run(*words: str, audit_directory: Path | None = None) -> int:
-    """Run the command as the command line would."""
+    """Run the command as `main` would, on the trail named by flag or by setting."""
     parser = argparse.ArgumentParser()
     audit.add_parser(parser.add_subparsers())
     arguments = parser.parse_args(["audit", *words])
-    if audit_directory is not None:
-        arguments.audit_directory = audit_directory
-    return audit.run(arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        if audit_directory is not None:
+            patch.setenv("PG_GUARD_AUDIT__DIRECTORY", str(audit_directory))
+        return audit.run(arguments)
 
 
 def test_tail_shows_a_line_an_event_oldest_first(
@@ -163,7 +164,7 @@ def test_verify_of_a_whole_trail_says_so_with_its_head(
     head = Trail.open(directory).head
 
     assert run("verify", audit_directory=directory) == 0
-    assert capsys.readouterr().out == f"the trail is whole: 6 lines in 2 files\nhead: {head}\n"
+    assert capsys.readouterr().out == f"the trail is whole (lines: 6, files: 2)\nhead: {head}\n"
 
     assert run("verify", "--head", head, audit_directory=directory) == 0
 
@@ -177,7 +178,7 @@ def test_verify_counts_what_a_crash_tore(
 
     assert run("verify", audit_directory=directory) == 0
 
-    assert "7 lines in 2 files, 1 torn in a crash and closed off" in capsys.readouterr().out
+    assert "(lines: 7, files: 2, torn in a crash and closed off: 1)" in capsys.readouterr().out
 
 
 def test_verify_says_where_a_changed_trail_was_changed(
@@ -194,7 +195,7 @@ def test_verify_says_where_a_changed_trail_was_changed(
         f"{FIRST_DAY}:1: edited: it is not the line that the next one follows\n"
         "HEAD: mode: it is open to others (mode 644)\n"
     )
-    assert captured.err == "error: the trail is not whole: 2 problems, 6 lines in 2 files\n"
+    assert captured.err == "error: the trail is not whole (problems: 2, lines: 6, files: 2)\n"
 
 
 def test_verify_fails_when_a_known_head_is_gone(

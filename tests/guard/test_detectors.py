@@ -55,6 +55,8 @@ FOUND = [
     ("iban:fr1420041010050500013m02606;", "iban:[iban];"),
     ("MT84MALT011000012345MTLCAST001S", "[iban]"),
     (f"Bearer {TOKEN}", "Bearer [jwt]"),
+    (f"access_{TOKEN};", "access_[jwt];"),
+    ("eyJhbGciOiJSU0EtT0FFUCJ9..AxY8DCtDaGlsbGljb3RoZQ.KDlTtXchhZTGufMY.XFBoMYUZodetZdvT", "[jwt]"),
     (f"{KEY_BEGIN}\nMIIE-abc\n{KEY_END}\nafter", "[private-key]\nafter"),
     (f"{KEY_BEGIN}\nProc-Type: 4\n\nMIIE", "[private-key]"),
     (f'a="{KEY_BEGIN} MIIE" b', 'a="[private-key]" b'),
@@ -104,6 +106,7 @@ LEFT_ALONE = [
     *("sk-loading-indicator-animated-dots-for-everyone", "AKIASHORT", "ghp_short", "TASK-1234"),
     *("https://localhost:8080/@vite/client", "postgres://app@db/shop"),
     *("postgres://u:****@db", "postgres://u:${PASSWORD}@db", "postgres://u:[cloud-key]@db"),
+    *("postgres://u:{password}@db", "postgres://u:%s@db", f"x{TOKEN}"),
     *("2024-05-01 12:30:45.123456+00", "10.0.0.1:5432", "@handle", "a@b", "12.03.2024", "00:15:32"),
 ]
 
@@ -190,6 +193,7 @@ def test_one_random_number_in_thirty_four_of_sixteen_digits_is_a_card_number() -
         ("text", r'{"k": "\u4111111111111111"}', r'{"k": "\u4111111111111111"}'),
         ("json", r'{"log": "{\"pan\":\"\\u0034111111111111111\"}"}', None),
         ("json", r'{"ssn": "\n123-45-6789\t"}', r'{"ssn": "\n[us-ssn]\t"}'),
+        ("json", r'{"m": "\nann@b.example\n"}', r'{"m": "\n[email]\n"}'),
         ("json", r'"postgres:\/\/u:pw@db\/x"', r'"postgres:\/\/u:[cloud-key]@db\/x"'),
         ("json", f'["{KEY_BEGIN}\\nMIIE\\n{KEY_END}\\n", "b"]', r'["[private-key]\n", "b"]'),
         ("jsonb", f'["{KEY_BEGIN}\\nMIIE", "b"]', '["[private-key]", "b"]'),
@@ -258,6 +262,13 @@ def test_an_unknown_detector_is_an_error_and_not_a_gap() -> None:
 def test_overlapping_finds_leave_nothing_of_either() -> None:
     assert masked(f"https://u:{TOKEN}@h") == "https://u:[cloud-key]@h"
     assert masked("https://u:pw@mail.example", enabled=EVERY) == "https://u:[email]"
+
+
+@pytest.mark.parametrize(
+    "before", ["[" * 100_000, '"' + "\\" * 65, "{" * 9, '{"n": ' + "9" * 9_000]
+)
+def test_what_cannot_be_read_as_json_is_masked_as_text(before: str) -> None:
+    assert masked(f"{before} {CARD}") == f"{before} [payment-card]"
 
 
 def test_only_the_hit_cells_change_and_are_counted() -> None:

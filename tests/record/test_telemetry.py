@@ -64,6 +64,23 @@ trail.checkpoint()
 stop()
 """
 
+UNSCRUBBED = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+from pg_guard_mcp.record import telemetry
+
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+trace.set_tracer_provider(provider)
+try:
+    with telemetry.span("fetch"):
+        raise ValueError("secret-in-crash")
+except ValueError:
+    pass
+"""
+
 UNANSWERED = """
 import os
 from pg_guard_mcp.record import export, telemetry
@@ -220,6 +237,13 @@ def test_no_sql_and_no_exception_text_leaves_in_any_span(
     assert "secret" not in child.stderr
     failed = [span for span in received(collector) if span.name == "tools/call explain"]
     assert [(span.status.code, span.status.message) for span in failed] == [(2, ""), (2, "")]
+
+
+def test_our_own_spans_hold_no_exception_text_even_unscrubbed() -> None:
+    child = run(UNSCRUBBED, {})
+
+    assert '"description": "internal"' in child.stdout
+    assert "secret" not in child.stdout
 
 
 @pytest.mark.parametrize("exporter", ["otlp", "console", "otlp,console"])

@@ -525,6 +525,43 @@ def test_a_link_in_place_of_a_file_is_not_followed(directory: Path, tmp_path: Pa
     assert target.read_text() == ""
 
 
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_pipe_in_place_of_a_file_is_refused_without_waiting(
+    directory: Path, is_read: bool
+) -> None:
+    trail = Trail.open(directory, clock=lambda: NOON + DAY)
+    trail.append({"event": "a"})
+    pipe = directory / "2026-07-15.jsonl"
+    pipe.unlink()
+    os.mkfifo(pipe, 0o600)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK) if is_read else None
+
+    try:
+        with pytest.raises(AuditUnavailable):
+            trail.append({"event": "b"})
+        with pytest.raises(AuditUnavailable):
+            Trail.open(directory)
+    finally:
+        if reader is not None:
+            os.close(reader)
+
+
+def test_a_pipe_put_in_place_of_the_next_day_is_refused(directory: Path) -> None:
+    times = iter([NOON, NOON + DAY])
+    trail = Trail.open(directory, clock=lambda: next(times))
+    trail.append({"event": "a"})
+    pipe = directory / "2026-07-15.jsonl"
+    os.mkfifo(pipe, 0o600)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    try:
+        with pytest.raises(AuditUnavailable):
+            trail.append({"event": "b"})
+        assert os.read(reader, 1) == b""
+    finally:
+        os.close(reader)
+
+
 def test_a_link_in_place_of_the_directory_is_refused(directory: Path, tmp_path: Path) -> None:
     (tmp_path / "target").mkdir(mode=0o700)
     directory.symlink_to(tmp_path / "target")

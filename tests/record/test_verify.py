@@ -279,7 +279,7 @@ def test_a_line_cut_off_in_a_crash_is_told_until_it_is_closed_off(directory: Pat
     assert findings(directory) == [(THIRD, 5, "torn")]
 
 
-@pytest.mark.parametrize("claim", ["after", "torn_sha256"])
+@pytest.mark.parametrize("claim", ["after", "torn_sha256", "prev"])
 def test_a_seal_that_does_not_fit_what_it_closes_off_is_no_excuse(
     directory: Path, claim: str
 ) -> None:

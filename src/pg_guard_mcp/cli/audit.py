@@ -9,6 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pg_guard_mcp.cli import configuration
 from pg_guard_mcp.record import chain
 from pg_guard_mcp.record.verify import verify
 
@@ -50,13 +51,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         command.add_argument(
             "--directory", type=Path, metavar="DIR", help="the trail, if not the profile's own"
         )
+        configuration.add_flags(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what was asked and give the exit code; `audit_directory` is the profile's own trail."""
-    directory = arguments.directory or getattr(arguments, "audit_directory", None)
-    if directory is None:
-        return _fail("no audit directory is known\n  fix: name it with --directory", code=2)
+    """Do what was asked and give the exit code. Raises: ConfigurationError."""
+    directory = arguments.directory or configuration.audit_directory(configuration.load(arguments))
     try:
         if arguments.audit_command == "tail":
             return _tail(directory, arguments.lines)
@@ -118,20 +118,17 @@ def _show(directory: Path, call_id: str) -> int:
 def _verify(directory: Path, head: str | None) -> int:
     """Print what is wrong with the trail, a line each, or that nothing is."""
     verification = verify(directory, head=head)
-    size = f"{verification.lines} lines in {verification.files} files"
+    size = f"lines: {verification.lines}, files: {verification.files}"
+    count, sealed = len(verification.problems), verification.sealed
     for problem in verification.problems:
         place = f"{problem.file}:{problem.line}" if problem.line else problem.file
         sys.stdout.write(
             printable(f"{place or '--head'}: {problem.what}: {problem.message}") + "\n"
         )
     if not verification.intact:
-        return _fail(
-            f"the trail is not whole: {len(verification.problems)} problems, {size}", code=1
-        )
-    sealed = (
-        f", {verification.sealed} torn in a crash and closed off" if verification.sealed else ""
-    )
-    sys.stdout.write(f"the trail is whole: {size}{sealed}\nhead: {verification.head}\n")
+        return _fail(f"the trail is not whole (problems: {count}, {size})", code=1)
+    torn = f", torn in a crash and closed off: {sealed}" if sealed else ""
+    sys.stdout.write(f"the trail is whole ({size}{torn})\nhead: {verification.head}\n")
     return 0
 
 

@@ -19,6 +19,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dsn", metavar="DSN", help="where to connect; never with a password")
 
 
+def audit_directory(settings: Settings) -> Path:
+    """Say where the profile's trail lies."""
+    from pg_guard_mcp.record.trail import default_directory
+
+    return Path(settings.audit.directory or default_directory(settings.profile))
+
+
 def load(arguments: argparse.Namespace, **flags: object) -> Settings:
     """Read the configuration from flags, environment, `.env` and file.
 

@@ -24,6 +24,7 @@ from pg_guard_mcp.settings import (
     load_settings,
     parse_credential,
     require_database,
+    tls_for,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace, *, connect: Connect | None = None) -> int
             case "delete":
                 return _delete(settings)
             case _:
-                return _test(settings, connect)
+                return _test(settings, connect or _log_in)
     except ConfigurationError as error:
         _complain(error)
         return UNUSABLE
@@ -90,7 +91,21 @@ def _delete(settings: Settings) -> int:
     return FAILED
 
 
-def _test(settings: Settings, connect: Connect | None) -> int:
+async def _log_in(target: ConnectionTarget, password: SecretStr | None) -> None:
+    """Log in where the configuration points. Raises: Unavailable."""
+    from pg_guard_mcp.postgres.login import log_in
+
+    await log_in(
+        hosts=target.hosts,
+        ports=target.ports,
+        user=target.user,
+        database=target.database,
+        password=password.get_secret_value() if password else None,
+        ssl=tls_for(target),
+    )
+
+
+def _test(settings: Settings, connect: Connect) -> int:
     """Say whether the password can be read, and whether it opens the database."""
     source = parse_credential(settings.database.credential)
     try:
@@ -99,8 +114,6 @@ def _test(settings: Settings, connect: Connect | None) -> int:
         _complain(error)
         return FAILED
     _say(f"credential: {'not needed' if password is None else 'found'} ({source.kind})")
-    if connect is None:
-        return DONE
     if not settings.database.dsn:
         _say("login: not tried, no database is configured")
         return DONE

@@ -7,19 +7,24 @@ import os
 import sys
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 
 from pg_guard_mcp import __version__
 from pg_guard_mcp.cli import configuration
+from pg_guard_mcp.errors import ConfigurationError
+from pg_guard_mcp.settings import require_database
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
 
+    from pg_guard_mcp.access.tokens import BearerToken
     from pg_guard_mcp.pipeline import Guard
     from pg_guard_mcp.settings import Settings
+
+_NOISY = ("mcp", "httpx", "uvicorn")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -45,80 +50,92 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigurationError: the configuration cannot be used; every problem at once.
 
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s"
-    )
-    for noisy in ("mcp", "httpx", "uvicorn"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    _log_to_stderr()
     with ExitStack() as stack:
-        environment: Mapping[str, str] = os.environ
         if arguments.demo:
             from pg_guard_mcp.demo.stage import demo_stage
 
-            stage = stack.enter_context(demo_stage())
-            arguments.policy = str(stage.policy_file)
-        settings = configuration.load(
-            arguments, **{"http.host": arguments.host, "http.port": arguments.port}
-        )
+            arguments.policy = str(stack.enter_context(demo_stage()).policy_file)
+        flags = {"http.host": arguments.host, "http.port": arguments.port}
+        settings = configuration.load(arguments, **flags)
         _check(settings)
-        open_guard = partial(_open_guard, settings, environment, stack)
+        open_guard = partial(_open_guard, settings, stack)
         if arguments.transport == "http":
-            _serve_http(settings, environment, open_guard)
+            _serve_http(settings, open_guard, stack)
         else:
-            from pg_guard_mcp.server import stdio
-
-            anyio.run(partial(stdio.serve, limits=settings.call_limits(), open_guard=open_guard))
+            _serve_stdio(settings, open_guard, stack)
     return 0
+
+
+def _log_to_stderr() -> None:
+    """Send every log line to stderr: standard output belongs to the protocol."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s"
+    )
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _check(settings: Settings) -> None:
     """Find what can be found wrong before anybody asks. Raises: ConfigurationError."""
-    from pathlib import Path
-
-    from pg_guard_mcp.errors import ConfigurationError
-    from pg_guard_mcp.record.trail import check_directory, default_directory
-    from pg_guard_mcp.settings import require_database
+    from pg_guard_mcp.record.trail import check_directory
 
     require_database(settings)
-    directory = (
-        Path(settings.audit.directory)
-        if settings.audit.directory
-        else default_directory(settings.profile)
-    )
-    if problem := check_directory(directory, Path.cwd()):
+    if problem := check_directory(configuration.audit_directory(settings), Path.cwd()):
         raise ConfigurationError([problem])
 
 
-def _open_guard(settings: Settings, environment: Mapping[str, str], stack: ExitStack) -> Guard:
+def _open_guard(settings: Settings, stack: ExitStack) -> Guard:
     """Import what is heavy and put it together; runs in a thread, after the handshake."""
     from pg_guard_mcp.record import telemetry
-    from pg_guard_mcp.server.assembly import open_guard
+    from pg_guard_mcp.server import assembly
 
-    stack.callback(telemetry.configure(environment, __version__))
-    return open_guard(settings, environment)
+    guard = assembly.open_guard(
+        settings, os.environ, audit_directory=configuration.audit_directory(settings)
+    )
+    stack.callback(telemetry.configure(os.environ, __version__))
+    return guard
 
 
-def _serve_http(
-    settings: Settings, environment: Mapping[str, str], open_guard: Callable[[], Guard]
-) -> None:
-    from pg_guard_mcp.access import tokens
+def _serve_stdio(settings: Settings, open_guard: partial[Guard], stack: ExitStack) -> None:
+    from pg_guard_mcp.server import stdio
+
+    anyio.run(
+        partial(
+            stdio.serve,
+            limits=settings.call_limits(),
+            open_guard=open_guard,
+            farewell=stack.close,
+        )
+    )
+
+
+def _serve_http(settings: Settings, open_guard: partial[Guard], stack: ExitStack) -> None:
     from pg_guard_mcp.server import http
 
-    token = tokens.from_environment(environment)
-    if token is None:
-        secret = tokens.generate()
-        token = tokens.BearerToken(secret)
-        _keep_token(settings, secret.get_secret_value())
     anyio.run(
         partial(
             http.serve,
             host=settings.http.host,
             port=settings.http.port,
-            token=token,
+            token=_bearer_token(settings),
             limits=settings.call_limits(),
             open_guard=open_guard,
+            farewell=stack.close,
         )
     )
+
+
+def _bearer_token(settings: Settings) -> BearerToken:
+    """Take the token from the environment, or make one. Raises: ConfigurationError."""
+    from pg_guard_mcp.access import tokens
+
+    token = tokens.from_environment(os.environ)
+    if token is None:
+        secret = tokens.generate()
+        token = tokens.BearerToken(secret)
+        _keep_token(settings, secret.get_secret_value())
+    return token
 
 
 def _keep_token(settings: Settings, token: str) -> None:

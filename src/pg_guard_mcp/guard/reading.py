@@ -54,6 +54,8 @@ _MESSAGES = {
 }
 
 _GRAMMAR_FUNCTIONS = {"CoalesceExpr": "coalesce", "GroupingFunc": "grouping"}
+# Grammar that runs a function of its own; libxml's XPath cannot be interrupted by a timeout.
+_SYNTAX_FUNCTIONS = {"RangeTableFunc": "xmltable"}
 _SAMPLING_METHODS = frozenset({("system",), ("bernoulli",)})
 
 Fields: TypeAlias = "Mapping[str, object]"
@@ -150,6 +152,8 @@ class _Walk:
                     self.handlers[kind](fields)
                 elif kind in _GRAMMAR_FUNCTIONS:
                     self._note_function((_GRAMMAR_FUNCTIONS[kind],), fields, "grammar")
+                elif kind in _SYNTAX_FUNCTIONS:
+                    self._note_function((_SYNTAX_FUNCTIONS[kind],), fields, "syntax")
                 self._push_fields(fields, scope)
             else:
                 raise NotUnderstood(kind)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -15,11 +14,12 @@ from pg_guard_mcp.current_policy import CurrentPolicy
 from pg_guard_mcp.errors import ConfigurationError, Problem, Unavailable
 from pg_guard_mcp.pipeline import Guard
 from pg_guard_mcp.postgres.database import Database
-from pg_guard_mcp.record.trail import Trail, default_directory
+from pg_guard_mcp.record.trail import Trail
 from pg_guard_mcp.settings import parse_credential, require_database, tls_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from pg_guard_mcp.settings import Settings
 
@@ -29,7 +29,9 @@ T = TypeVar("T")
 _KEYRING_SECONDS = 15.0
 
 
-def open_guard(settings: Settings, environment: Mapping[str, str]) -> Guard:
+def open_guard(
+    settings: Settings, environment: Mapping[str, str], *, audit_directory: Path
+) -> Guard:
     """Build what every call shares. Connects to nothing yet.
 
     Raises:
@@ -38,7 +40,7 @@ def open_guard(settings: Settings, environment: Mapping[str, str]) -> Guard:
 
     """
     limits = settings.call_limits()
-    trail = Trail.open(audit_directory(settings))
+    trail = Trail.open(audit_directory)
     database = open_database(settings, environment)
     return Guard(
         profile=settings.profile,
@@ -79,13 +81,6 @@ def open_database(settings: Settings, environment: Mapping[str, str]) -> Databas
         ssl=tls_for(target),
         limits=settings.call_limits(),
     )
-
-
-def audit_directory(settings: Settings) -> Path:
-    """Say where the profile's trail lies."""
-    if settings.audit.directory:
-        return Path(settings.audit.directory)
-    return default_directory(settings.profile)
 
 
 async def _from_keyring(ask: Callable[[], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,15 +16,17 @@ from pydantic import AnyHttpUrl
 
 from pg_guard_mcp.errors import ConfigurationError, Problem
 from pg_guard_mcp.server.service import Service
+from pg_guard_mcp.server.signals import end_on_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pg_guard_mcp.access.tokens import BearerToken
     from pg_guard_mcp.model import Limits
     from pg_guard_mcp.pipeline import Guard
 
 SUBJECT = "bearer"
+_GOODBYE_SECONDS = 5
 
 
 class _OneToken(TokenVerifier):
@@ -39,8 +42,23 @@ class _OneToken(TokenVerifier):
         return AccessToken(token=SUBJECT, client_id=SUBJECT, scopes=[], subject=SUBJECT)
 
 
+class _Server(uvicorn.Server):
+    """Leaves signals to us: it would die of them before anything is closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
 async def serve(
-    *, host: str, port: int, token: BearerToken, limits: Limits, open_guard: Callable[[], Guard]
+    *,
+    host: str,
+    port: int,
+    token: BearerToken,
+    limits: Limits,
+    open_guard: Callable[[], Guard],
+    farewell: Callable[[], None],
 ) -> None:
     """Serve on `host` and `port` until ended by a signal.
 
@@ -61,11 +79,25 @@ async def serve(
             allowed_origins=[],
         ),
     )
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_GOODBYE_SECONDS,
+    )
+    server = _Server(config)
+
+    async def close() -> None:
+        await service.close()
+        farewell()
+
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(service.warm_up)
-            await uvicorn.Server(config).serve()
+            tasks.start_soon(end_on_signal, close)
+            await server.serve()
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):

@@ -8,6 +8,7 @@ import anyio
 from mcp.server.stdio import stdio_server
 
 from pg_guard_mcp.server.service import Service
+from pg_guard_mcp.server.signals import end_on_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,12 +17,20 @@ if TYPE_CHECKING:
     from pg_guard_mcp.pipeline import Guard
 
 
-async def serve(*, limits: Limits, open_guard: Callable[[], Guard]) -> None:
-    """Serve until standard input ends."""
+async def serve(
+    *, limits: Limits, open_guard: Callable[[], Guard], farewell: Callable[[], None]
+) -> None:
+    """Serve until standard input ends, or a signal comes: then `farewell` frees the rest."""
     service = Service(limits=limits, open_guard=open_guard, subject=lambda: None)
+
+    async def close() -> None:
+        await service.close()
+        farewell()
+
     try:
         async with anyio.create_task_group() as tasks, stdio_server() as (incoming, outgoing):
             tasks.start_soon(service.warm_up)
+            tasks.start_soon(end_on_signal, close)
             options = service.server.create_initialization_options()
             await service.server.run(incoming, outgoing, options)
             tasks.cancel_scope.cancel()
