@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _RENEW_SECONDS = 5.0
+_OLD_SECONDS = 60.0
+"""How long a new column may go unnoticed that a mask pattern would cover."""
 
 
 class CurrentPolicy:
@@ -40,23 +42,26 @@ class CurrentPolicy:
         self._made = 0.0
 
     async def current(self) -> Policy:
-        """Return the policy, making it first if there is none.
+        """Return the policy, making it first if there is none or it is old.
 
         Raises:
             GuardError: the catalog cannot be read, or the rules do not fit it.
 
         """
-        if self._policy is not None:
-            return self._policy
-        async with self._lock:
-            if self._policy is None:
-                self._policy = await self._make()
-            return self._policy
+        return await self._not_older_than(_OLD_SECONDS)
 
     async def refreshed(self) -> Policy:
-        """Return a policy from a catalog read anew, unless that was done moments ago."""
+        """Return a policy from a catalog read anew, unless that was done moments ago.
+
+        Raises:
+            GuardError: as `current`.
+
+        """
+        return await self._not_older_than(_RENEW_SECONDS)
+
+    async def _not_older_than(self, seconds: float) -> Policy:
         async with self._lock:
-            if self._policy is None or time.monotonic() - self._made >= _RENEW_SECONDS:
+            if self._policy is None or time.monotonic() - self._made >= seconds:
                 self._policy = await self._make()
             return self._policy
 

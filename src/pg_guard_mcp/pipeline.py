@@ -18,6 +18,7 @@ No stage knows another. They share `model`, `catalog` and `errors`, and nothing 
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,7 +35,7 @@ from pg_guard_mcp.record.event import recorded
 from pg_guard_mcp.record.telemetry import current_traceparent, span
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from pg_guard_mcp.current_policy import CurrentPolicy
     from pg_guard_mcp.guard.policy import Policy
@@ -61,7 +62,7 @@ class Guard:
 
 async def query(call: ToolCall, guard: Guard) -> str:
     """Answer with rows."""
-    with recorded(call, guard.trail, profile=guard.profile) as record:
+    with _on_record(call, guard) as record:
         guarded, policy = await _by_names(
             guard, lambda policy: judged(call.sql, policy, guard.limits)
         )
@@ -77,7 +78,7 @@ async def query(call: ToolCall, guard: Guard) -> str:
 async def explain(call: ToolCall, guard: Guard) -> str:
     """Answer with the plan Postgres would use, without running the query."""
     sql = without_explain(call.sql)
-    with recorded(call, guard.trail, profile=guard.profile) as record:
+    with _on_record(call, guard) as record:
         guarded, policy = await _by_names(guard, lambda policy: judged(sql, policy, guard.limits))
         plan = as_plan(guarded)
         record.admitted(relations=plan.relations, masked=plan.masked)
@@ -90,7 +91,7 @@ async def explain(call: ToolCall, guard: Guard) -> str:
 
 async def list_schemas(call: ToolCall, guard: Guard) -> str:
     """Answer with the schemas and relations that may be read."""
-    with recorded(call, guard.trail, profile=guard.profile) as record:
+    with _on_record(call, guard) as record:
         answer, _ = await _by_names(
             guard, lambda policy: describe.list_schemas(policy, call.schema, call.search, _tag())
         )
@@ -100,7 +101,7 @@ async def list_schemas(call: ToolCall, guard: Guard) -> str:
 
 async def describe_view(call: ToolCall, guard: Guard) -> str:
     """Answer with one relation's columns, masks, keys and indexes."""
-    with recorded(call, guard.trail, profile=guard.profile) as record:
+    with _on_record(call, guard) as record:
         answer, _ = await _by_names(
             guard, lambda policy: describe.describe_view(policy, call.name or "", _tag())
         )
@@ -115,7 +116,7 @@ def turn_away(call: ToolCall, finding: Finding, guard: Guard) -> str:
         Refused: always.
 
     """
-    with recorded(call, guard.trail, profile=guard.profile):
+    with _on_record(call, guard):
         raise Refused([finding])
 
 
@@ -167,6 +168,18 @@ async def _fetch(guarded: GuardedQuery, call: ToolCall, guard: Guard, max_rows: 
         except DatabaseError as error:
             error.near = token_at(guarded, error.position)
             raise
+
+
+@contextmanager
+def _on_record(call: ToolCall, guard: Guard) -> Iterator[Record]:
+    """Put a call on the trail and in a span, whatever becomes of it."""
+    attributes = {
+        "pg_guard.call_id": call.call_id,
+        "pg_guard.profile": guard.profile,
+        "pg_guard.tool": call.tool,
+    }
+    with span("guard", **attributes), recorded(call, guard.trail, profile=guard.profile) as record:
+        yield record
 
 
 def _answer(record: Record, answer: Rendered) -> str:
