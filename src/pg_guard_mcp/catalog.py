@@ -62,6 +62,13 @@ class Index:
     method: str
 
 
+class RelationVersion(NamedTuple):
+    """Which relation it was, and a digest of its name, columns and view definition then."""
+
+    oid: int
+    digest: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelationInfo:
     """A relation. Those the role may not read are kept for the masks that views inherit of them."""
@@ -70,6 +77,7 @@ class RelationInfo:
     kind: RelationKind
     columns: tuple[Column, ...]
     estimated_rows: int
+    version: RelationVersion | None = None
     comment: str | None = None
     keys: tuple[Key, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _RENEW_SECONDS = 5.0
-_OLD_SECONDS = 60.0
-"""How long a new column may go unnoticed that a mask pattern would cover."""
+_OLD_SECONDS = 300.0
+"""How old comments, row estimates and privileges may grow; changed columns are found at once."""
 
 
 class CurrentPolicy:
@@ -58,6 +58,10 @@ class CurrentPolicy:
 
         """
         return await self._not_older_than(_RENEW_SECONDS)
+
+    def forget(self) -> None:
+        """Make the next call read the catalog anew."""
+        self._policy = None
 
     async def _not_older_than(self, seconds: float) -> Policy:
         async with self._lock:

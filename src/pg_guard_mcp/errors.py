@@ -7,6 +7,7 @@
     ├── Busy               busy: no connection became free
     ├── DatabaseError      database-error: Postgres said no; our words, its SQLSTATE
     ├── Unavailable        unavailable: Postgres cannot be reached or did not let us in
+    │   └── CatalogChanged  unavailable: a relation changed since the statement was judged
     ├── AuditUnavailable   audit-unavailable: the trail cannot be written, so nothing runs
     └── Internal           internal: a defect of ours
 
@@ -111,6 +112,10 @@ class Unavailable(GuardError):
     """Postgres cannot be reached, or did not let us in."""
 
     code = "unavailable"
+
+
+class CatalogChanged(Unavailable):
+    """A relation is not what it was when the statement was judged."""
 
 
 class AuditUnavailable(GuardError):

@@ -172,6 +172,8 @@ class GuardedQuery:
     splices: tuple[Splice, ...] = ()
     prefix_bytes: int = 0
     """Bytes of ours in front of the agent's text, such as EXPLAIN."""
+    versions: tuple[tuple[int, str], ...] = ()
+    """Every relation it reads, views followed down, as it was judged: object id and digest."""
     needs_key: bool = False
     """Whether `$1` and `$2` stand in the splices: the two halves of the profile's mask key."""
 

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from pg_guard_mcp.errors import DatabaseError, Refused
+from pg_guard_mcp.errors import CatalogChanged, DatabaseError, Refused
 from pg_guard_mcp.guard import describe, masking
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.classify import classify, without_explain
@@ -165,6 +165,9 @@ async def _fetch(guarded: GuardedQuery, call: ToolCall, guard: Guard, max_rows: 
                 application=f"pg-guard/{guard.profile}/{call.client.name}",
                 comment=f"pg-guard call={call.call_id} traceparent={current_traceparent()}",
             )
+        except CatalogChanged:
+            guard.policy.forget()
+            raise
         except DatabaseError as error:
             error.near = token_at(guarded, error.position)
             raise

@@ -26,8 +26,9 @@ from pg_guard_mcp.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from pg_guard_mcp.catalog import RelationVersion
     from pg_guard_mcp.guard.masking import Mask
 
     Rule = Callable[[Statement, "Policy"], Iterator[Finding]]
@@ -63,6 +64,18 @@ class Policy:
     def masked(self, relation: Relation) -> Mapping[str, Mask]:
         """Return the masks on `relation`, by column."""
         return self.masks.get(relation, {})
+
+    def versions(self, relations: Iterable[Relation]) -> tuple[RelationVersion, ...]:
+        """Return what `relations`, and all that views among them read, were when judged."""
+        found: dict[Relation, RelationVersion] = {}
+        waiting = list(relations)
+        while waiting:
+            info = self.catalog.relations.get(relation := waiting.pop())
+            if info is None or info.version is None or relation in found:
+                continue
+            found[relation] = info.version
+            waiting.extend({source for source, _ in info.sources})
+        return tuple(sorted(found.values()))
 
     def user_type(self, schema: str | None, name: str) -> tuple[str, str] | None:
         """Return the open enum a statement means; no other type of a user runs no code."""

@@ -56,6 +56,7 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
             for column in policy.masked(relation)
         ),
         splices=tuple(splices),
+        versions=policy.versions(relation for _, relation in resolved),
         needs_key=any(
             masking.uses_key(mask)
             for relation in masked

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import asyncpg
 
-from pg_guard_mcp.errors import Busy, GuardError, Internal, TimedOut, Unavailable
+from pg_guard_mcp.errors import Busy, CatalogChanged, GuardError, Internal, TimedOut, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
-from pg_guard_mcp.postgres import words
+from pg_guard_mcp.postgres import versions, words
 
 if TYPE_CHECKING:
     import ssl
@@ -94,7 +94,7 @@ class Database:
             GuardError: Busy, TimedOut, Cancelled, DatabaseError or Unavailable.
 
         """
-        async with self.transaction(application) as connection:
+        async with self.transaction(application, query.versions) as connection:
             text = f"{query.sql}\n/* {_plain(comment)} */" if comment else query.sql
             statement = await self._prepare(connection, text)
             columns = tuple(
@@ -106,8 +106,12 @@ class Database:
             return ResultSet(columns=columns, rows=rows, cap=cap)
 
     @asynccontextmanager
-    async def transaction(self, application: str) -> AsyncIterator[Connection]:
+    async def transaction(
+        self, application: str, judged_by: Sequence[tuple[int, str]] = ()
+    ) -> AsyncIterator[Connection]:
         """Lend a connection inside a frozen read-only transaction, and roll it back.
+
+        `judged_by` are relations that must still be what they were: see `versions`.
 
         Raises:
             GuardError: whatever went wrong inside, in our words.
@@ -118,7 +122,7 @@ class Database:
         started = time.monotonic()
         try:
             with anyio.fail_after(self._limits.statement_timeout_seconds + _GRACE_SECONDS):
-                await connection.execute(self._opening(application))
+                await self._open(connection, application, judged_by)
                 yield connection
         except GuardError:
             keep = False
@@ -138,11 +142,23 @@ class Database:
         finally:
             await self._give_back(connection, keep=keep)
 
+    async def _open(
+        self, connection: Connection, application: str, judged_by: Sequence[tuple[int, str]]
+    ) -> None:
+        """Open the transaction in one round trip. Raises: CatalogChanged."""
+        try:
+            await connection.execute(self._opening(application) + versions.check(judged_by))
+        except asyncpg.DivisionByZeroError:
+            raise CatalogChanged(
+                "a relation was changed since the server last looked", "Try again."
+            ) from None
+
     def _opening(self, application: str) -> str:
         """Return the batch that opens a transaction: constant but for numbers and a name of ours.
 
-        SELECT takes the snapshot that freezes READ ONLY: before it, SET TRANSACTION READ WRITE
-        would still be obeyed. pg_temp is named last, or it would be searched first.
+        The check that follows takes the snapshot that freezes READ ONLY: before it, SET
+        TRANSACTION READ WRITE would still be obeyed. pg_temp is named last, or it would be
+        searched first.
         """
         limits = self._limits
         return (
@@ -156,8 +172,7 @@ class Database:
             " SET LOCAL standard_conforming_strings = on;"
             " SET LOCAL client_min_messages = error;"
             " SET LOCAL DateStyle = ISO; SET LOCAL IntervalStyle = postgres;"
-            " SET LOCAL bytea_output = hex; SET LOCAL extra_float_digits = 1;"
-            " SELECT 1"
+            " SET LOCAL bytea_output = hex; SET LOCAL extra_float_digits = 1; "
         )
 
     async def _acquire(self) -> Connection:

@@ -19,9 +19,11 @@ from pg_guard_mcp.catalog import (
     Key,
     RelationInfo,
     RelationKind,
+    RelationVersion,
     TypeInfo,
 )
 from pg_guard_mcp.model import Relation
+from pg_guard_mcp.postgres import versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,7 +49,8 @@ WHERE {_USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
 """
 
 _RELATIONS = f"""
-SELECT c.oid::int8 AS id, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
+SELECT c.oid::int8 AS id, {versions.DIGEST} AS digest, n.nspname AS schema,
+       c.relname AS name, c.relkind AS kind,
        greatest(c.reltuples, 0)::int8 AS rows, obj_description(c.oid, 'pg_class') AS comment,
        CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS definition
 FROM pg_class c
@@ -180,6 +183,7 @@ def _assemble(found: Mapping[str, Rows]) -> Catalog:
             kind=_KINDS[row["kind"]],
             columns=tuple(_column(column) for column in columns.get(row["id"], ())),
             estimated_rows=row["rows"],
+            version=RelationVersion(row["id"], row["digest"]),
             comment=row["comment"],
             keys=tuple(
                 Key(primary=key["kind"] == "p", columns=tuple(key["columns"]))
