@@ -1,4 +1,4 @@
-"""The agent's part in the demo: starts the real server as an MCP client would, and calls its tools."""
+"""The agent's part in the demo: starts the real server as any MCP client would, and calls it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from pg_guard_mcp.record.receiver import ReceivedSpan
     from pg_guard_mcp.record.verify import Fault
 
-_SHOWN = ("event", "tool", "client", "relations", "columns_masked", "rows", "seconds", "outcome")
+_SHOWN = (
+    *("ts", "event", "call_id", "subject", "tool", "sql", "relations", "columns_masked"),
+    *("rows", "bytes", "seconds", "outcome", "prev"),
+)
 
 
 def show_trail(directory: Path, calls: int, page: Page) -> str:
@@ -44,9 +47,10 @@ def show_trail(directory: Path, calls: int, page: Page) -> str:
     per_call = Counter(str(event["call_id"]) for event in events)
     prove(len(per_call) == calls, f"{calls} calls were made, {len(per_call)} are on the trail")
     prove(set(per_call.values()) == {2}, "a call has more or less than a verdict and an end")
-    shown = next(event for event in events if event.get("columns_masked"))
+    masked = (event for event in events if event.get("columns_masked"))
+    shown = next(event for event in masked if event["tool"] == "query")
     for event in (event for event in events if event["call_id"] == shown["call_id"]):
-        page.answer(json.dumps({name: event[name] for name in _SHOWN if event.get(name)}))
+        page.whole_answer(json.dumps({name: event[name] for name in _SHOWN if event.get(name)}))
     page.checked(f"{calls} calls, {verification.lines} lines, every link of the chain in place")
     fault, place = _tamper(directory)
     prove(place == (fault.file, fault.line), f"the change in {place} was found in {fault}")

@@ -6,19 +6,17 @@ same through a pipe.
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PIPE_COLUMNS = 100
-_MARGIN = 4
-_GAP = 2
+_MARGIN = " " * 4
 
 
 class Page:
@@ -30,52 +28,67 @@ class Page:
 
     def act(self, title: str, point: str) -> None:
         """Begin an act: its title, and what it is to show."""
-        self._console.print()
-        self._console.print(Text(title, style="bold cyan"))
-        self._console.print(Text("-" * len(title), style="cyan"))
-        self._console.print(Text(point))
+        self._line("")
+        self._line(title, "bold cyan")
+        self._line("-" * len(title), "cyan")
+        self._wrapped(point)
 
     def say(self, text: str) -> None:
-        """Write a plain line."""
-        self._console.print(Text(text), soft_wrap=True)
+        """Write a line as it is."""
+        self._line(text)
 
     def call(self, tool: str, argument: str) -> None:
         """Write what the agent calls."""
-        line = Text.assemble((tool, "bold"), " ", argument)
-        self._console.print()
-        self._console.print(line, soft_wrap=True)
+        self._line("")
+        self._wrapped(f"{tool} {argument}", "bold", further=_MARGIN)
 
     def answer(self, text: str, *, lines: int = 8) -> None:
-        """Write an answer: its data with the columns in line, cut to `lines` and the page."""
+        """Write an answer: its data with the columns in line, cut to `lines` and to the page."""
         shown = _aligned(text.split("\n"))
         if len(shown) > lines:
             # The closing fence belongs to what the agent sees.
             left_out = f"... {len(shown) - lines + 1} more lines"
             shown = [*shown[: lines - 2], left_out, shown[-1]]
+        room = self._console.width - len(_MARGIN)
         for line in shown:
-            self._console.print(self._quoted(line), soft_wrap=True)
+            cut = line if len(line) <= room else f"{line[: room - 3]}..."
+            self._line(_MARGIN + cut, "dim")
+
+    def whole_answer(self, text: str) -> None:
+        """Write an answer with nothing cut off."""
+        for line in text.split("\n"):
+            self._wrapped(line, "dim", first=_MARGIN, further=_MARGIN)
 
     def refusal(self, text: str) -> None:
         """Write a refusal or a failure in full: its hint is the point."""
         for line in text.split("\n"):
             style = "yellow" if line.startswith("hint:") else "red"
-            self._console.print(Padding(Text(line, style=style), (0, 0, 0, _MARGIN)))
+            self._wrapped(line, style, first=_MARGIN, further=_MARGIN * 2)
 
     def checked(self, fact: str) -> None:
         """Write what was just checked, and held."""
-        self._console.print(Padding(Text(f"checked: {fact}", style="green"), (0, 0, 0, _GAP)))
+        self._wrapped(f"  checked: {fact}", "green", further=_MARGIN)
 
     def tree(self, rows: Sequence[tuple[str, str]]) -> None:
         """Write names, indented already, with a figure to the right of each."""
         width = max(len(name) for name, _ in rows)
         for name, figure in rows:
-            self._console.print(Text(f"{' ' * _MARGIN}{name:<{width}}  {figure:>9}", style="dim"))
+            self._line(f"{_MARGIN}{name:<{width}}  {figure:>10}", "dim")
 
-    def _quoted(self, line: str) -> Text:
-        room = self._console.width - _MARGIN
-        return Text(
-            " " * _MARGIN + (line if len(line) <= room else line[: room - 3] + "..."), "dim"
-        )
+    def _wrapped(self, text: str, style: str = "", *, first: str = "", further: str = "") -> None:
+        width = self._console.width
+        for line in wrap(
+            text,
+            width,
+            initial_indent=first,
+            subsequent_indent=further,
+            break_on_hyphens=False,
+        ):
+            self._line(line, style)
+
+    def _line(self, text: str, style: str = "") -> None:
+        """Write a line; the terminal folds what is too long, so that it can be copied whole."""
+        self._console.print(Text(text, style=style), soft_wrap=True)
 
 
 def open_page() -> Page:
@@ -87,14 +100,14 @@ def open_page() -> Page:
 
 
 def _aligned(lines: list[str]) -> list[str]:
-    """Put the tab-separated columns of the data in line, for reading."""
+    """Put the tab-separated rows that are as wide as the header in line, for reading."""
     rows = [line.split("\t") for line in lines]
-    table = [row for row in rows if len(row) > 1]
-    columns = zip_longest(*table, fillvalue="")
-    widths = [max(map(len, column)) + _GAP for column in columns]
+    count = next((len(row) for row in rows if len(row) > 1), 0)
+    table = [row for row in rows if len(row) == count]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [
-        "".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip()
-        if len(row) > 1
-        else row[0]
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        if row in table
+        else "  ".join(row)
         for row in rows
     ]

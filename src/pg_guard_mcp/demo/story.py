@@ -24,29 +24,25 @@ if TYPE_CHECKING:
     from pg_guard_mcp.demo.stage import Stage
 
 TIMEOUT_SECONDS = 2
-_GRACE_SECONDS = 5.0
+_LOOKS = 250
 _POLL_SECONDS = 0.02
 
 _TOOLS = ["query", "explain", "list_schemas", "describe_view"]
+_JOIN = (
+    "SELECT * FROM shop.orders AS o JOIN shop.customers AS c ON c.id = o.customer_id"
+    " WHERE c.country = 'DE'"
+)
+_REVENUE = "SELECT status, count(*), sum(total) FROM shop.orders GROUP BY status ORDER BY 2 DESC"
 _QUICK = (
     ("list_schemas", "schema", "shop"),
     ("describe_view", "name", "shop.customers"),
-    (
-        "query",
-        "sql",
-        "SELECT status, count(*), sum(total) FROM shop.orders GROUP BY status ORDER BY 2 DESC",
-    ),
-    (
-        "explain",
-        "sql",
-        "SELECT * FROM shop.orders AS o JOIN shop.customers AS c ON c.id = o.customer_id"
-        " WHERE c.country = 'DE'",
-    ),
+    ("query", "sql", _REVENUE),
+    ("explain", "sql", _JOIN),
 )
 
-MASKED = (
-    "SELECT c.id, c.full_name, c.email AS contact, c.ssn AS x, c.card_number"
-    " FROM shop.customers AS c WHERE c.id < 5"
+_ALIASED = (
+    "SELECT c.id, c.full_name, c.email AS contact, c.ssn AS x, c.card_number, c.date_of_birth"
+    " FROM shop.customers AS c WHERE c.country = 'US' ORDER BY c.id LIMIT 3"
 )
 _WHOLE_ROW = "SELECT row_to_json(c) FROM shop.customers AS c WHERE c.id = 42"
 _PROBE = "SELECT count(*) FROM shop.customers WHERE ssn LIKE '8%'"
@@ -82,11 +78,12 @@ class Scene:
         prove(not leaked(self.secrets, answer.text), "a value behind a mask reached the agent")
         return answer
 
-    async def read(self, sql: str) -> str:
+    async def read(self, sql: str, *, whole: bool = False) -> str:
         """Ask for rows that the agent must get, and show them."""
         answer = await self.ask("query", "sql", sql)
         prove(not answer.is_error, f"an honest query was turned away: {answer.text}")
-        self.page.answer(answer.text)
+        show = self.page.whole_answer if whole else self.page.answer
+        show(answer.text)
         return answer.text
 
     async def be_refused(self, sql: str, rule: str) -> None:
@@ -168,9 +165,9 @@ async def _masks(scene: Scene) -> None:
         "The masks stand in the SQL, below whatever the agent writes: no alias, no function and no"
         " filter reaches behind them.",
     )
-    aliased = await scene.read(MASKED)
-    prove("q***@***.example" in aliased, "the e-mail of customer 1 is not masked as agreed")
-    whole = await scene.read(_WHOLE_ROW)
+    aliased = await scene.read(_ALIASED)
+    prove("\t[redacted]\t" in aliased, "a number came through under another name")
+    whole = await scene.read(_WHOLE_ROW, whole=True)
     prove('"ssn":"[redacted]"' in whole, "a whole row shows a number behind the mask")
     probed = await scene.read(_PROBE)
     truth = await scene.backstage.value(_PROBE)
@@ -192,7 +189,9 @@ async def _refusals(scene: Scene) -> None:
     scene.page.checked(f"shop.orders holds its {after:,} rows")
     sqlstate = await scene.backstage.sqlstate_without_guard("DELETE FROM shop.orders")
     prove(sqlstate in {"25006", "42501"}, "without the guard, the role can delete")
-    scene.page.checked(f"the role's own login, without the guard, cannot delete (SQLSTATE {sqlstate})")
+    scene.page.checked(
+        f"the role's own login, without the guard, cannot delete (SQLSTATE {sqlstate})"
+    )
 
 
 async def _time(scene: Scene) -> None:
@@ -221,13 +220,13 @@ async def _injection(scene: Scene) -> None:
         "A ticket gives orders to the agent and pretends that the data ends. It cannot: the fence"
         " carries a tag drawn for this one answer.",
     )
-    text = await scene.read(_INJECTION)
+    text = await scene.read(_INJECTION, whole=True)
     first, *_, last = text.split("\n")[1:]
     prove(first.startswith("<data ") and last == f"</{first[1:]}", "the data stands in no fence")
     prove(text.count(last) == 1, "a ticket closed the fence")
     pasted = await scene.read(_PASTED)
     prove("[payment-card]" in pasted and "[us-ssn]" in pasted, "a pasted number was not found")
-    scene.page.checked("the fence closes once, at the end; what customers pasted is masked too")
+    scene.page.checked("the fence closes once, at the end; what customers pasted is masked as well")
 
 
 async def _look_on(backstage: Backstage, seen: list[Running]) -> None:
@@ -239,8 +238,8 @@ async def _look_on(backstage: Backstage, seen: list[Running]) -> None:
 
 async def _at_rest(backstage: Backstage) -> bool:
     """Tell whether Postgres comes to rest soon."""
-    with anyio.move_on_after(_GRACE_SECONDS):
-        while await backstage.running():
-            await anyio.sleep(_POLL_SECONDS)
-        return True
+    for _ in range(_LOOKS):
+        if not await backstage.running():
+            return True
+        await anyio.sleep(_POLL_SECONDS)
     return False
