@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,11 +48,14 @@ def demo_stage(*, keep: bool = False) -> Iterator[Stage]:
 
 @contextmanager
 def _directory(*, keep: bool) -> Iterator[Path]:
-    if keep:
-        yield Path(tempfile.mkdtemp(prefix="pg-guard-demo-"))
-        return
-    with tempfile.TemporaryDirectory(prefix="pg-guard-demo-") as directory:
-        yield Path(directory)
+    directory = Path(tempfile.mkdtemp(prefix="pg-guard-demo-"))
+    kept = False
+    try:
+        yield directory
+        kept = keep
+    finally:
+        if not kept:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _furnish(directory: Path, server: EmbeddedServer, agent: Login) -> Stage:

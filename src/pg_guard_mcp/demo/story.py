@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
+from mcp.shared.exceptions import MCPError
 
 from pg_guard_mcp.demo.agent import NAME, agent_on
 from pg_guard_mcp.demo.backstage import backstage_of
@@ -18,12 +19,15 @@ from pg_guard_mcp.demo.proof import StoryBroken, prove
 from pg_guard_mcp.record.receiver import receiving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pg_guard_mcp.demo.agent import Agent, Answer
     from pg_guard_mcp.demo.backstage import Backstage, Running
     from pg_guard_mcp.demo.page import Page
     from pg_guard_mcp.demo.stage import Stage
 
 TIMEOUT_SECONDS = 2
+_LAST_WORDS = 1_000
 _LOOKS = 250
 _POLL_SECONDS = 0.02
 
@@ -109,12 +113,13 @@ async def tell(stage: Stage, page: Page) -> None:
         }
         async with backstage_of(stage) as backstage:
             secrets = await backstage.secrets()
-            async with agent_on(stage, environment, log) as agent:
-                scene = Scene(agent=agent, backstage=backstage, page=page, secrets=secrets)
-                broken = await _play(scene)
-        # Raised here, since the client wraps whatever passes it in a group of exceptions.
-        if broken:
-            raise broken
+            try:
+                async with agent_on(stage, environment, log) as agent:
+                    scene = Scene(agent=agent, backstage=backstage, page=page, secrets=secrets)
+                    for act in (_tools, _masks, _refusals, _time, _injection):
+                        await act(scene)
+            except ExceptionGroup as group:  # the client wraps whatever passes it
+                raise _unwrapped(group, log) from None
         calls = len(agent.heard)
         trace_id = show_trail(stage.audit_directory, calls, page)
         show_trace(receiver.spans(), trace_id, page)
@@ -137,13 +142,15 @@ def leaked(secrets: frozenset[str], text: str) -> bool:
     return any(secret in text for secret in secrets)
 
 
-async def _play(scene: Scene) -> StoryBroken | None:
-    try:
-        for act in (_tools, _masks, _refusals, _time, _injection):
-            await act(scene)
-    except StoryBroken as broken:
-        return broken
-    return None
+def _unwrapped(group: ExceptionGroup[Exception], log: Path) -> Exception:
+    """Find what ended the story; where the server did, say what it said last."""
+    broken: Exception | None = group.subgroup(StoryBroken)
+    while isinstance(broken, ExceptionGroup):
+        broken = broken.exceptions[0]
+    if broken is None and group.subgroup(MCPError):
+        last_words = log.read_text(encoding="utf-8", errors="replace")[-_LAST_WORDS:]
+        return StoryBroken(f"the server does not answer; its log ends with\n{last_words}")
+    return broken or group
 
 
 async def _tools(scene: Scene) -> None:

@@ -34,6 +34,8 @@ _CLEANUP_SECONDS = 5.0
 _GRACE_SECONDS = 2.0
 """How long after Postgres's own limit the client side gives up."""
 _CHUNK_ROWS = 250
+_MAX_HELD_CHARACTERS = 16 * 1024 * 1024
+"""Cells are cut when shown, but are whole until the detectors have seen them."""
 
 _ALL_TYPES = "SELECT oid::int8, typname::text FROM pg_catalog.pg_type"
 
@@ -226,18 +228,21 @@ class Database:
             raise Unavailable("a type of this result is new to the server", "Try again.") from None
 
     async def _read(self, cursor: Any, max_rows: int) -> tuple[list[tuple[str | None, ...]], Any]:
+        """Fetch until a cap is reached: rows, bytes that will be shown, or bytes held here."""
+        limits = self._limits
         rows: list[tuple[str | None, ...]] = []
-        size = 0
+        shown = held = 0
         while True:
             chunk = await cursor.fetch(min(_CHUNK_ROWS, max_rows + 1 - len(rows)))
             for record in chunk:
                 if len(rows) == max_rows:
                     return rows, "rows"
                 row = tuple(record)
-                size += sum(len(cell) for cell in row if cell is not None) + len(row)
+                sizes = [len(cell) for cell in row if cell is not None]
+                shown += sum(min(size, limits.max_cell_bytes) for size in sizes) + len(row)
+                held += sum(sizes)
                 rows.append(row)
-                # Detectors only shorten what they find, so the cap is checked again when rendering.
-                if size > self._limits.max_result_bytes:
+                if shown > limits.max_result_bytes or held > _MAX_HELD_CHARACTERS:
                     return rows, "bytes"
             if not chunk:
                 return rows, None
