@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Refused
 from pg_guard_mcp.guard import bounds, grammar, lexer, reading, syntax
+from pg_guard_mcp.guard.plainer import plainer
 from pg_guard_mcp.model import Finding, RelationUse, Span, Statement
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.guard.lexer import Token
     from pg_guard_mcp.guard.reading import Reading, RelationName
+    from pg_guard_mcp.guard.syntax import Sighting
 
 _NAME_BYTES = 63
 _GRAMMAR = frozenset({"syntax", "grammar"})
@@ -42,7 +44,7 @@ def classify(sql: str, *, max_bytes: int) -> Statement:
         raise Refused([finding])
     facts = _read(sql)
     if not facts.findings:
-        _agree(sql, facts)
+        _agree(text, tokens, facts)
     facts.findings.extend(_cut_names(tokens, facts))
     return _statement(sql, tokens, facts)
 
@@ -80,11 +82,11 @@ def _read(sql: str) -> Reading:
         raise Refused([_not_understood(f"its grammar holds {error}")]) from None
 
 
-def _agree(sql: str, facts: Reading) -> None:
+def _agree(text: bytes, tokens: list[Token], facts: Reading) -> None:
     """Let sqlglot read the same text, and hold one reading against the other."""
     try:
         syntax.compare(
-            syntax.read(sql),
+            _second_reading(text, tokens, facts),
             {(relation.schema, relation.name) for relation in facts.relations},
             {function.name for function in facts.functions if function.notation == "call"},
             {function.name for function in facts.functions if function.notation in _GRAMMAR},
@@ -93,6 +95,17 @@ def _agree(sql: str, facts: Reading) -> None:
         raise Refused([_not_understood("the second parser cannot read it")]) from None
     except syntax.Disagreement as error:
         raise Refused([_not_understood(f"two parsers disagree on its {error}")]) from None
+
+
+def _second_reading(text: bytes, tokens: list[Token], facts: Reading) -> Sighting:
+    """Read the text as it is, or in plainer grammar if sqlglot does not know it."""
+    try:
+        return syntax.read(text.decode())
+    except syntax.NotParsed:
+        plain = plainer(text, tokens, (kind.start for kind in facts.types))
+        if plain == text:
+            raise
+    return syntax.read(plain.decode())
 
 
 def _cut_names(tokens: list[Token], facts: Reading) -> Iterator[Finding]:
