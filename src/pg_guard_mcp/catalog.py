@@ -32,6 +32,8 @@ class Column:
     comment: str | None
     readable: bool
     """Whether the role may SELECT it."""
+    generated: bool = False
+    """Whether `default` is the expression it is computed by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,8 @@ def _through_sources(
 
 
 def _only_computes(use: FunctionUse, catalog: Catalog) -> bool:
+    if use.notation == "attribute":
+        return not functions.is_denied_attribute(use.name)
     if use.schema in {None, "pg_catalog"}:
         return use.notation == "grammar" or functions.judge_builtin(use.name, use.arguments).allowed
     return any(

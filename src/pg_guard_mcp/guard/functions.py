@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+# Columns go by these names, and as calls on one value they are casts or cannot be made at all.
+_COLUMN_NAMES = frozenset({"oid", "system", "xid", "xml"})
+
+
 class FunctionVerdict(NamedTuple):
     """Whether a function may be called; a refusal says under which rule, why, and what instead.
 
@@ -79,6 +83,11 @@ def nearest_allowed(name: str) -> str | None:
         return None
     allowed = [name for group in _review()["allow"].values() for name in group["names"]]
     return next(iter(get_close_matches(folded, allowed, n=1, cutoff=0.75)), None)
+
+
+def is_denied_attribute(name: str) -> bool:
+    """Tell whether `x.name` may call a refused function."""
+    return name in builtin_denied_single_argument() and name not in _COLUMN_NAMES
 
 
 @cache

@@ -1,7 +1,8 @@
 """Mask patterns and the catalog in, the masked columns of every relation out.
 
 A mask on a column is inherited by every view column that derives from it, through any depth, and
-by partitions, inheritance children and their parents, which hold the same values. Postgres writes
+by partitions, inheritance children and their parents, which hold the same values, and by columns
+generated from it. Postgres writes
 a view's definition with every name resolved and every `*` expanded. Where a column of it is
 plainly one column of one relation, that column's mask is inherited as it is; where it computes
 over masked columns, or cannot be followed and the view reads any masked column, it is redacted.
@@ -45,6 +46,8 @@ def resolve(patterns: Mapping[str, str], catalog: Catalog) -> tuple[Masks, list[
                 if problem := masking.column_problem(mask, column, where):
                     problems.append(problem)
     _share_in_families(declared, catalog)
+    _mask_generated(declared, catalog)
+    _share_in_families(declared, catalog)
     resolver = _Resolver(catalog, declared)
     for relation in catalog.relations:
         resolver.settle(relation, ())
@@ -79,6 +82,38 @@ def _share_in_families(declared: Masks, catalog: Catalog) -> None:
                 if mask and column not in declared.setdefault(here, {}):
                     declared[here][column] = Mask(kind=mask.kind, origins=((there, column),))
                     changed = True
+
+
+def _mask_generated(declared: Masks, catalog: Catalog) -> None:
+    """Redact columns that are computed from masked columns of their own relation.
+
+    What cannot be followed, a whole row or a function of a user, may read every column.
+    """
+    for relation, info in catalog.relations.items():
+        masks = declared.get(relation)
+        if not masks:
+            continue
+        masked = tuple(
+            Origin(relation, name) for name, mask in masks.items() if mask.name != "clean"
+        )
+        for column in info.columns:
+            if not column.generated or column.name in masks:
+                continue
+            origins = _expression_origins(column.default or "", relation, catalog)
+            behind = [origin for origin in masked if origins is None or origin in origins.columns]
+            if behind:
+                masks[column.name] = Mask(kind="redact", origins=tuple(behind))
+
+
+def _expression_origins(text: str, relation: Relation, catalog: Catalog) -> Origins | None:
+    """Return the columns of `relation` an expression reads, or None where that is unclear."""
+    try:
+        (statement,) = grammar.parse(f"SELECT {text}")
+    except (grammar.NotSql, grammar.TooDeep, ValueError):
+        return None
+    select = cast("Mapping[str, Tree]", statement["stmt"])["SelectStmt"]
+    (target,) = cast("Sequence[Mapping[str, Tree]]", select["targetList"])
+    return _origins(target["ResTarget"], {relation.name: relation}, catalog)
 
 
 class _Resolver:

@@ -251,21 +251,25 @@ class _Walk:
         )
 
     def _indirection(self, fields: Fields) -> None:
-        """Note `(x).name`: where x has no such field, Postgres calls the function of that name.
-
-        Measured on 18: `SELECT ('0.1'::float8).pg_sleep` sleeps.
-        """
         for name in _strings(fields.get("indirection")):
-            self.reading.functions.append(
-                FunctionUse(
-                    schema=None,
-                    name=name,
-                    spelling=name,
-                    notation="attribute",
-                    start=-1,
-                    arguments=1,
-                )
+            self._note_attribute(name, -1)
+
+    def _note_attribute(self, name: str, start: int) -> None:
+        """Note `x.name`: where x has no such field, Postgres calls the function of that name on x.
+
+        Measured on 18: `SELECT ('0.1'::float8).pg_sleep` sleeps, and so does
+        `SELECT g.pg_sleep FROM unnest(ARRAY[0.1::float8]) g`, where g is one value, not a row.
+        """
+        self.reading.functions.append(
+            FunctionUse(
+                schema=None,
+                name=name,
+                spelling=name,
+                notation="attribute",
+                start=start,
+                arguments=1,
             )
+        )
 
     def _column(self, fields: Fields) -> None:
         parts = tuple(
@@ -273,6 +277,8 @@ class _Walk:
             for part in cast("Sequence[Mapping[str, Fields]]", fields["fields"])
         )
         self.reading.columns.append(ColumnUse(parts=parts, start=_location(fields)))
+        if len(parts) > 1 and parts[-1] != "*":
+            self._note_attribute(parts[-1], _location(fields))
 
     def _type(self, fields: Fields) -> None:
         name = _strings(fields.get("names"))

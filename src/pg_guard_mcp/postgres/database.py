@@ -8,18 +8,17 @@ anything went wrong is not used again.
 
 from __future__ import annotations
 
-import re
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import asyncpg
 
-from pg_guard_mcp.errors import Busy, CatalogChanged, GuardError, Internal, TimedOut, Unavailable
+from pg_guard_mcp.errors import Busy, CatalogChanged, GuardError, TimedOut, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
-from pg_guard_mcp.postgres import versions, words
+from pg_guard_mcp.postgres import session, versions, words
 
 if TYPE_CHECKING:
     import ssl
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
+_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 _CONNECT_SECONDS = 5.0
 _CLEANUP_SECONDS = 5.0
 _GRACE_SECONDS = 2.0
@@ -36,8 +36,6 @@ _GRACE_SECONDS = 2.0
 _CHUNK_ROWS = 250
 _MAX_HELD_CHARACTERS = 16 * 1024 * 1024
 """Cells are cut when shown, but are whole until the detectors have seen them."""
-
-_ALL_TYPES = "SELECT oid::int8, typname::text FROM pg_catalog.pg_type"
 
 
 class Database:
@@ -56,7 +54,7 @@ class Database:
     ) -> None:
         """Keep where and how to connect; `password` is asked anew for every connection."""
         self._limits = limits
-        self._types: list[tuple[int, str]] = []
+        self._types = session.TextTypes()
         # Made inside the event loop, when first asked for a connection.
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._make_pool = partial(
@@ -70,7 +68,8 @@ class Database:
             min_size=0,
             max_size=limits.pool_size,
             timeout=_CONNECT_SECONDS,
-            init=self._prepare_connection,
+            init=self._types.register,
+            reset=_leave_as_it_is,
             # No prepared statement outlives its call, so a transaction pooler may stand between.
             statement_cache_size=0,
             max_inactive_connection_lifetime=300.0,
@@ -97,7 +96,7 @@ class Database:
 
         """
         async with self.transaction(application, query.versions) as connection:
-            text = f"{query.sql}\n/* {_plain(comment)} */" if comment else query.sql
+            text = f"{query.sql}\n/* {session.plain(comment)} */" if comment else query.sql
             statement = await self._prepare(connection, text)
             columns = tuple(
                 ResultColumn(attribute.name, attribute.type.name)
@@ -119,27 +118,39 @@ class Database:
             GuardError: whatever went wrong inside, in our words.
 
         """
+        try:
+            async with self._transaction(application, judged_by) as connection:
+                yield connection
+        except GuardError as error:
+            # The driver's text prints values; it must not hang on as what came before.
+            error.__context__ = None
+            raise
+
+    @asynccontextmanager
+    async def _transaction(
+        self, application: str, judged_by: Sequence[tuple[int, str]]
+    ) -> AsyncIterator[Connection]:
         connection = await self._acquire()
-        keep = True
+        keep = False
         started = time.monotonic()
         try:
             with anyio.fail_after(self._limits.statement_timeout_seconds + _GRACE_SECONDS):
                 await self._open(connection, application, judged_by)
                 yield connection
-        except GuardError:
-            keep = False
+            # A COMMIT would end the transaction without an error; such a session is not kept.
+            keep = connection.is_in_transaction()
+        except anyio.get_cancelled_exc_class():
+            keep = True
             raise
         except TimeoutError:
-            keep = False
             raise TimedOut(
                 "the query ran into its time limit and was ended",
                 "Filter on indexed columns, aggregate less, or use explain to see the plan.",
             ) from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except _DRIVER_ERRORS as error:
             elapsed = time.monotonic() - started
             timed_out = elapsed >= self._limits.statement_timeout_seconds * 0.9
             keep = isinstance(error, asyncpg.PostgresError) and _is_harmless(error)
-            # The driver's text prints values; it must not even be a cause.
             raise words.translate(error, timed_out=timed_out) from None
         finally:
             await self._give_back(connection, keep=keep)
@@ -148,34 +159,13 @@ class Database:
         self, connection: Connection, application: str, judged_by: Sequence[tuple[int, str]]
     ) -> None:
         """Open the transaction in one round trip. Raises: CatalogChanged."""
+        opening = session.opening(self._limits, application)
         try:
-            await connection.execute(self._opening(application) + versions.check(judged_by))
+            await connection.execute(opening + versions.check(judged_by))
         except asyncpg.DivisionByZeroError:
             raise CatalogChanged(
                 "a relation was changed since the server last looked", "Try again."
             ) from None
-
-    def _opening(self, application: str) -> str:
-        """Return the batch that opens a transaction: constant but for numbers and a name of ours.
-
-        The check that follows takes the snapshot that freezes READ ONLY: before it, SET
-        TRANSACTION READ WRITE would still be obeyed. pg_temp is named last, or it would be
-        searched first.
-        """
-        limits = self._limits
-        return (
-            "BEGIN; SET TRANSACTION READ ONLY;"
-            f" SET LOCAL statement_timeout = {_milliseconds(limits.statement_timeout_seconds)};"
-            f" SET LOCAL lock_timeout = {_milliseconds(limits.lock_timeout_seconds)};"
-            " SET LOCAL idle_in_transaction_session_timeout ="
-            f" {_milliseconds(limits.idle_in_transaction_seconds)};"
-            f" SET LOCAL application_name = '{_plain(application)}';"
-            " SET LOCAL search_path = pg_catalog, pg_temp;"
-            " SET LOCAL standard_conforming_strings = on;"
-            " SET LOCAL client_min_messages = error;"
-            " SET LOCAL DateStyle = ISO; SET LOCAL IntervalStyle = postgres;"
-            " SET LOCAL bytea_output = hex; SET LOCAL extra_float_digits = 1; "
-        )
 
     async def _acquire(self) -> Connection:
         """Wait for a connection, but not for long."""
@@ -190,8 +180,8 @@ class Database:
                     "Wait for your other calls to end, then try again.",
                 ) from None
             raise Unavailable(words.UNREACHABLE.message, words.UNREACHABLE.hint) from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise words.translate(error, timed_out=False) from None
+        except _DRIVER_ERRORS as error:
+            raise words.not_let_in(error) from None
 
     def _opened_pool(self) -> asyncpg.Pool[asyncpg.Record]:
         if self._pool is None:
@@ -204,28 +194,32 @@ class Database:
         After a cancellation the driver holds ROLLBACK back until Postgres has confirmed that the
         query is over, so nothing of it runs on.
         """
-        rolled_back = False
-        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
-            try:
-                await connection.execute("ROLLBACK")
-                rolled_back = True
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                pass
-        if not (keep and rolled_back):
-            connection.terminate()
-        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
+        closed = False
+        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True), suppress(*_DRIVER_ERRORS):
+            await connection.execute(session.CLOSING)
+            closed = True
+        with suppress(*_DRIVER_ERRORS):  # the pool may have let go of a dead one already
+            if not (keep and closed):
+                connection.terminate()
+        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True), suppress(*_DRIVER_ERRORS):
             await self._opened_pool().release(connection)
 
     async def _prepare(
         self, connection: Connection, text: str
     ) -> asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]:
-        """Prepare `text` as the unnamed statement: the extended protocol takes one statement."""
-        try:
-            return await connection.prepare(text, name="")
-        except asyncpg.UnsupportedClientFeatureError:
-            # A type younger than this connection: learn the types anew and try once more.
-            self._types = []
-            raise Unavailable("a type of this result is new to the server", "Try again.") from None
+        """Prepare `text` as the unnamed statement: the extended protocol takes one statement.
+
+        A type made after the connection was opened is learned on the way.
+
+        Raises: Unavailable.
+        """
+        for _ in range(2):
+            with suppress(asyncpg.UnsupportedClientFeatureError):
+                statement = await connection.prepare(text, name="")
+                if all(self._types.knows(column.type.oid) for column in statement.get_attributes()):
+                    return statement
+            await self._types.learn(connection)
+        raise Unavailable("a type of this result cannot be read", "Cast that column to text.")
 
     async def _read(self, cursor: Any, max_rows: int) -> tuple[list[tuple[str | None, ...]], Any]:
         """Fetch until a cap is reached: rows, bytes that will be shown, or bytes held here."""
@@ -247,33 +241,11 @@ class Database:
             if not chunk:
                 return rows, None
 
-    async def _prepare_connection(self, connection: Any) -> None:
-        """Check what every parse relied on, and ask for every type in Postgres's own text form."""
-        settings = connection.get_settings()
-        if settings.server_encoding != "UTF8" or settings.client_encoding != "UTF8":
-            raise Internal(
-                "the database's encoding is not UTF-8",
-                "Tell the operator: only UTF-8 databases can be served.",
-            )
-        if not self._types:
-            self._types = [tuple(record) for record in await connection.fetch(_ALL_TYPES)]
-        # The public set_builtin_type_codec asks the server about each type, and refuses arrays,
-        # ranges and composites; the settings object beneath takes all 600 in a millisecond.
-        codecs = connection._protocol.get_settings()  # noqa: SLF001 - see above
-        for oid, name in self._types:
-            codecs.set_builtin_type_codec(oid, name, "pg_catalog", "scalar", "text", "text")
+
+async def _leave_as_it_is(_connection: Connection) -> None:
+    """Do nothing when the pool takes a connection back: `CLOSING` has left nothing behind."""
 
 
 def _is_harmless(error: asyncpg.PostgresError) -> bool:
     """Tell whether the session is as good as before: the statement was wrong, nothing else."""
     return (error.sqlstate or "").startswith(("21", "22", "42"))
-
-
-def _milliseconds(seconds: float) -> int:
-    """Round up, and never to 0, which Postgres reads as unlimited."""
-    return max(1, round(seconds * 1_000))
-
-
-def _plain(text: str) -> str:
-    """Keep what can stand in a name and in a comment, whatever a client calls itself."""
-    return re.sub(r"[^A-Za-z0-9 _./:=,-]", "?", text)[:200].replace("*/", "??").replace("/*", "??")

@@ -62,7 +62,7 @@ _COLUMNS = f"""
 SELECT a.attrelid::int8 AS id, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
        t.typname AS type_name, tn.nspname AS type_schema, t.typcategory AS category,
        NOT a.attnotnull AS nullable, pg_get_expr(d.adbin, d.adrelid) AS "default",
-       col_description(a.attrelid, a.attnum) AS comment,
+       col_description(a.attrelid, a.attnum) AS comment, a.attgenerated <> '' AS generated,
        has_schema_privilege(n.oid, 'USAGE')
            AND has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS readable
 FROM pg_attribute a

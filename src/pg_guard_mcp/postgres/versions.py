@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The row of a view's rule is written anew with every CREATE OR REPLACE VIEW, and so is its xmin.
+# The row of a view's rule is written anew with every CREATE OR REPLACE VIEW, and so is its xmin;
+# the same goes for the expression of a generated column.
 DIGEST = """
 md5(concat_ws(' ', c.relnamespace, c.relname, c.relkind, c.relrowsecurity,
     (SELECT string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod), ','
                        ORDER BY a.attnum)
      FROM pg_attribute a
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+    (SELECT string_agg(d.xmin::text, ',' ORDER BY d.oid)
+     FROM pg_attrdef d
+     WHERE d.adrelid = c.oid),
     (SELECT string_agg(r.xmin::text, ',' ORDER BY r.oid)
      FROM pg_rewrite r
      WHERE r.ev_class = c.oid)))

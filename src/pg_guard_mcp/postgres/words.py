@@ -31,6 +31,7 @@ _HINTS = {
     "55P03": "Another session holds the relation; try again later.",
     "57014": "Filter on indexed columns, aggregate less, or use explain to see the plan.",
 }
+_WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _TIMEOUT = "57014"
 _UNAVAILABLE = (
     (
@@ -68,6 +69,14 @@ def translate(error: BaseException, *, timed_out: bool) -> GuardError:
     )
 
 
+def not_let_in(error: BaseException) -> GuardError:
+    """Say in our words why no connection could be opened: whatever it was, there is none."""
+    said = translate(error, timed_out=False)
+    if isinstance(said, Unavailable):
+        return said
+    return Unavailable("Postgres did not let the server in", UNREACHABLE.hint)
+
+
 def _condition(kind: type[BaseException]) -> str:
     """Turn `UndefinedColumnError` into `undefined column`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__.removesuffix("Error")).lower()
+    return _WORD_STARTS.sub(" ", kind.__name__.removesuffix("Error")).lower()

@@ -1,0 +1,99 @@
+"""What a session is before and after each call, and how its values arrive: as text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pg_guard_mcp.errors import Internal
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from pg_guard_mcp.model import Limits
+
+    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+
+# One round trip that leaves nothing behind. ROLLBACK undoes settings; advisory locks, prepared
+# statements and cursors WITH HOLD survive it.
+CLOSING = (
+    "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; DEALLOCATE ALL;"
+    " RESET SESSION AUTHORIZATION; RESET ALL"
+)
+_ALL_TYPES = "SELECT oid::int8, typname::text FROM pg_catalog.pg_type"
+_UTF8 = "UTF8"
+
+
+def opening(limits: Limits, application: str) -> str:
+    """Return the batch that opens a transaction: constant but for numbers and a name of ours.
+
+    Whoever sends it adds a SELECT. That takes the snapshot that freezes READ ONLY: before it, SET
+    TRANSACTION READ WRITE would still be obeyed. pg_temp is named last, or it would be searched
+    first.
+    """
+    return (
+        "BEGIN; SET TRANSACTION READ ONLY;"
+        f" SET LOCAL statement_timeout = {_milliseconds(limits.statement_timeout_seconds)};"
+        f" SET LOCAL lock_timeout = {_milliseconds(limits.lock_timeout_seconds)};"
+        " SET LOCAL idle_in_transaction_session_timeout ="
+        f" {_milliseconds(limits.idle_in_transaction_seconds)};"
+        f" SET LOCAL application_name = '{plain(application)}';"
+        " SET LOCAL search_path = pg_catalog, pg_temp;"
+        " SET LOCAL standard_conforming_strings = on;"
+        " SET LOCAL client_min_messages = error;"
+        " SET LOCAL DateStyle = ISO; SET LOCAL IntervalStyle = postgres;"
+        " SET LOCAL bytea_output = hex; SET LOCAL extra_float_digits = 1; "
+    )
+
+
+def plain(text: str) -> str:
+    """Keep what can stand in a name and in a comment, whatever a client calls itself."""
+    return re.sub(r"[^A-Za-z0-9 _./:=,-]", "?", text)[:200].replace("*/", "??").replace("/*", "??")
+
+
+def _milliseconds(seconds: float) -> int:
+    """Round, and never to 0, which Postgres reads as unlimited."""
+    return max(1, round(seconds * 1_000))
+
+
+class TextTypes:
+    """Makes Postgres send every value in its own text form."""
+
+    def __init__(self) -> None:
+        """Know no type yet."""
+        self._known: dict[int, str] = {}
+
+    async def register(self, connection: Any) -> None:
+        """Ask for text on a new connection.
+
+        Raises:
+            Internal: the database is not in UTF-8, which every parse relied on.
+
+        """
+        settings = connection.get_settings()
+        if (settings.server_encoding, settings.client_encoding) != (_UTF8, _UTF8):
+            raise Internal(
+                "the database's encoding is not UTF-8",
+                "Tell the operator: only UTF-8 databases can be served.",
+            )
+        if not self._known:
+            await self.learn(connection)
+        else:
+            self._apply(connection)
+
+    async def learn(self, connection: Any) -> None:
+        """Read which types there are, and ask for text for each."""
+        # Numbers arrive as text once `_apply` has been here.
+        self._known = {int(oid): name for oid, name in await connection.fetch(_ALL_TYPES)}
+        self._apply(connection)
+
+    def knows(self, oid: int) -> bool:
+        """Tell whether values of the type arrive as text."""
+        return oid in self._known
+
+    def _apply(self, connection: Any) -> None:
+        # The public set_builtin_type_codec asks the server about each type, and refuses arrays,
+        # ranges and composites; the settings object beneath takes all 600 in a millisecond.
+        codecs = connection._protocol.get_settings()  # noqa: SLF001 - see above
+        for oid, name in self._known.items():
+            codecs.set_builtin_type_codec(oid, name, "pg_catalog", "scalar", "text", "text")

@@ -1,0 +1,247 @@
+"""Every value arrives in the very text that psql shows, whatever its type and however young."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pg_guard_mcp.errors import Unavailable
+from pg_guard_mcp.model import Limits
+from tests.postgres.databases import fetch, opened, value
+from tests.support.postgres import connected
+
+if TYPE_CHECKING:
+    from pg_guard_mcp.postgres.database import Database
+    from tests.support.postgres import Shop, ShopServer
+
+VALUES = """
+    1
+    '-32768'::smallint
+    9223372036854775807
+    1.10
+    0.1 + 0.2
+    1e-20::numeric
+    123456789012345678901234567890.123456789012345678901234567890
+    'NaN'::numeric
+    'Infinity'::numeric
+    -0.0::numeric(10, 4)
+    0.1::float8
+    0.1::float4
+    1e300::float8
+    1e-300::float8
+    '-0'::float8
+    'NaN'::float8
+    '-Infinity'::float4
+    1/3.0::float8
+    true
+    false
+    ''
+    ' a  b '
+    'Größe 😀 \u202e'
+    'tab' || chr(9) || 'tab'
+    'back\\slash'
+    'quote''"'
+    'a'::char(4)
+    '"'::"char"
+    'name'::name
+    DATE '2026-07-14'
+    DATE 'infinity'
+    DATE '-infinity'
+    DATE '0044-03-15 BC'
+    DATE '5874897-12-31'
+    TIMESTAMP '2026-07-14 12:34:56.789012'
+    TIMESTAMP '4713-01-01 00:00:00 BC'
+    TIMESTAMP 'infinity'
+    TIMESTAMPTZ '2026-07-14 12:34:56.5+02'
+    TIMESTAMPTZ '-infinity'
+    TIMESTAMPTZ '0001-01-01 00:00:00+00 BC'
+    TIMESTAMPTZ '294276-12-31 23:59:59.999999+00'
+    TIME '24:00:00'
+    TIMETZ '12:34:56.7+05:30'
+    INTERVAL '1 year -2 months 3 days 04:05:06.789'
+    INTERVAL '-1 day +00:00:01'
+    INTERVAL '0'
+    INTERVAL 'infinity'
+    '\\xdeadbeef00'::bytea
+    ''::bytea
+    '{"b": 1.00, "a": [null, "x\\u00e9"], "n": 1e2}'::jsonb
+    '{"b": 1.00,   "a": [null, "x"]}'::json
+    'null'::jsonb
+    '"text"'::jsonb
+    '$.a[*] ? (@ > 1)'::jsonpath
+    ARRAY[1, NULL, 3]
+    ARRAY[]::integer[]
+    ARRAY[[1, 2], [3, 4]]
+    '[0:1]={7,8}'::integer[]
+    ARRAY['a b', 'c,d', 'e"f', '', NULL, 'NULL', 'back\\slash', '{}']
+    ARRAY[DATE 'infinity', DATE '0044-03-15 BC']
+    ARRAY['\\x00ff'::bytea]
+    ARRAY['{"a": 1}'::jsonb]
+    ROW(1, 'a b', NULL, ARRAY[1, 2], ROW(2, 'x,"y"'))
+    ROW()
+    ARRAY[ROW(1, 'a'), ROW(2, 'b')]
+    int4range(1, 5)
+    int4range(NULL, 5)
+    'empty'::int4range
+    numrange(1.10, 2.20, '[]')
+    daterange('-infinity', '2026-01-01')
+    tstzrange('2026-01-01+00', NULL)
+    int4multirange(int4range(1, 3), int4range(7, 9))
+    'delivered'::shop.order_status
+    ARRAY['paid', 'pending']::shop.order_status[]
+    'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid
+    '192.168.1.1/24'::inet
+    '::1'::inet
+    '10.0.0.0/8'::cidr
+    '08:00:2b:01:02:03'::macaddr
+    12.34::money
+    (-1234567.89)::money
+    B'10110'
+    '101'::varbit
+    to_tsvector('simple', 'the quick brown fox''s "tail"')
+    'quick & (brown | !fox)'::tsquery
+    point '(1.5,-2)'
+    box '((0,0),(1,1))'
+    path '[(0,0),(1,1)]'
+    circle '<(0,0),1.5>'
+    line '{1,2,3}'
+    '16/B374D848'::pg_lsn
+    '10:20:10,14'::pg_snapshot
+    1::oid
+    'shop.orders'::regclass
+    'integer'::regtype
+    'shop'::regnamespace
+    '(0,1)'::tid
+    '<a>1</a>'::text
+    '1 2 3'::int2vector
+    1.5::double precision * interval '1 hour'
+    '{1,2}'::int[] || 3
+    current_setting('server_version_num')
+"""
+
+EXPRESSIONS = [line.strip() for line in VALUES.splitlines() if line.strip()]
+
+
+def psql(server: ShopServer, sql: str) -> list[str]:
+    """Ask the psql that came with the server; one line a row, no header."""
+    login = server.admin
+    finished = subprocess.run(
+        [
+            server.server._hold.site.binaries / "psql",
+            *("--no-psqlrc", "--no-align", "--tuples-only", "--pset=null=\\N", "--command", sql),
+            *("--host", login.host, "--port", str(login.port)),
+            *("--username", login.user, login.database),
+        ],
+        env={"PGPASSWORD": login.password, "PGCLIENTENCODING": "UTF8", "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        check=True,
+    )
+    return finished.stdout.decode().removesuffix("\n").split("\n")
+
+
+async def test_every_type_arrives_in_the_text_that_psql_shows(postgres: ShopServer) -> None:
+    shown = psql(postgres, "\n".join(f"SELECT {expression};" for expression in EXPRESSIONS))
+
+    async with opened(postgres.admin) as database:
+        fetched = [await value(database, f"SELECT {expression}") for expression in EXPRESSIONS]
+
+    assert dict(zip(EXPRESSIONS, fetched, strict=True)) == dict(
+        zip(EXPRESSIONS, shown, strict=True)
+    )
+
+
+async def test_null_is_told_from_every_text(postgres: ShopServer) -> None:
+    async with opened(postgres.agent) as database:
+        result = await fetch(database, r"SELECT NULL, '', 'NULL', '\N', NULL::integer[]")
+
+    assert result.rows == [(None, "", "NULL", r"\N", None)]
+
+
+async def test_line_breaks_in_a_value_arrive_as_they_are(postgres: ShopServer) -> None:
+    async with opened(postgres.agent) as database:
+        assert await value(database, r"SELECT E'a\nb\r\nc\td\x01'") == "a\nb\r\nc\td\x01"
+
+
+async def test_whole_rows_of_every_relation_arrive_as_psql_shows_them(postgres: ShopServer) -> None:
+    names = ["orders", "products", "customers", "payments", "customer_directory"]
+    async with opened(postgres.admin, Limits(pool_size=1, max_result_bytes=10**7)) as database:
+        for relation in [f"shop.{name}" for name in names]:
+            sql = f"SELECT r, array_agg(r) OVER (PARTITION BY id) FROM {relation} AS r LIMIT 20"
+            result = await fetch(database, sql)
+
+            assert ["|".join(map(str, row)) for row in result.rows] == psql(postgres, sql)
+
+
+async def test_columns_are_named_and_typed_as_postgres_says(postgres: ShopServer) -> None:
+    async with opened(postgres.agent) as database:
+        result = await fetch(
+            database, 'SELECT 1 AS "Größe", 2 AS a, 3.0 AS a, status FROM shop.orders LIMIT 0'
+        )
+
+    assert [tuple(column) for column in result.columns] == [
+        ("Größe", "int4"),
+        ("a", "int4"),
+        ("a", "numeric"),
+        ("status", "order_status"),
+    ]
+
+
+YOUNG = {
+    "an enum": ("CREATE TYPE shop.young AS ENUM ('a')", "'a'::shop.young", "a"),
+    "an array of an enum": (
+        "CREATE TYPE shop.young AS ENUM ('a')",
+        "ARRAY['a'::shop.young]",
+        "{a}",
+    ),
+    "a domain": ("CREATE DOMAIN shop.young AS text", "'a'::shop.young", "a"),
+    "an array of a domain": (
+        "CREATE DOMAIN shop.young AS numeric",
+        "ARRAY[1.10::shop.young]",
+        "{1.10}",
+    ),
+    "a range": (
+        "CREATE TYPE shop.young AS RANGE (subtype = date)",
+        "shop.young('2026-01-01', NULL)",
+        "[2026-01-01,)",
+    ),
+    "a composite": (
+        "CREATE TYPE shop.young AS (a integer, b text)",
+        "ROW(1, 'x')::shop.young",
+        "(1,x)",
+    ),
+    "an array of a composite": (
+        "CREATE TYPE shop.young AS (a integer, b text)",
+        "ARRAY[ROW(1, 'x')::shop.young]",
+        '{"(1,x)"}',
+    ),
+    "a table's row": (
+        "CREATE TABLE shop.young AS SELECT 1.10 AS a, 'x' AS b",
+        "(SELECT young FROM shop.young)",
+        "(1.10,x)",
+    ),
+}
+
+
+async def value_of_young_type(database: Database, sql: str) -> str | None:
+    """Fetch a single cell, once more where the server says that it had to learn the type."""
+    try:
+        return await value(database, sql)
+    except Unavailable as error:
+        if error.hint != "Try again.":
+            raise
+    return await value(database, sql)
+
+
+@pytest.mark.parametrize("case", YOUNG.values(), ids=YOUNG)
+async def test_a_type_younger_than_the_connection_arrives_as_text_like_any_other(
+    fresh_shop: Shop, case: tuple[str, str, str]
+) -> None:
+    definition, expression, text = case
+    async with opened(fresh_shop.admin) as database:
+        await value(database, "SELECT 1")
+        async with connected(fresh_shop.admin) as admin:
+            await admin.execute(definition)
+
+        assert await value_of_young_type(database, f"SELECT {expression}") == text
