@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 from mcp.server.stdio import stdio_server
 
+from pg_guard_mcp.server.lines import CheckedLines
 from pg_guard_mcp.server.service import Service
 from pg_guard_mcp.server.signals import end_on_signal
 
@@ -27,8 +28,11 @@ async def serve(
         await service.close()
         farewell()
 
+    lines = CheckedLines()
+    transport = stdio_server(stdin=cast("Any", lines))  # it only iterates over lines
     try:
-        async with anyio.create_task_group() as tasks, stdio_server() as (incoming, outgoing):
+        async with anyio.create_task_group() as tasks, transport as (incoming, outgoing):
+            lines.answer_through(outgoing)
             tasks.start_soon(service.warm_up)
             tasks.start_soon(end_on_signal, close)
             options = service.server.create_initialization_options()
