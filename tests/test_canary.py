@@ -29,8 +29,8 @@ from tests.support.server import Era, check_accounted, configure, serving
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tests.support.answers import Answer
     from tests.support.postgres import Shop, ShopServer
-    from tests.support.server import Answer
 
 # Word by word the same length: what is masked must not be told apart by its size either.
 SECRETS: tuple[Mapping[str, str], ...] = (

@@ -5,15 +5,14 @@
         answer = server.call("query", sql="SELECT 1")
 
 `serving` uses the SDK's own client, in either protocol era or over HTTP; the client lives in a
-thread, so that tests are plain functions and may share one server. `raw` writes lines of its own
-making to the server's stdin, for what no SDK would send. Both keep every byte the server wrote.
+thread, so that tests are plain functions and may share one server. Every byte the server wrote is
+kept. What no SDK would send is sent by `tests.support.raw`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import socket
 import subprocess
@@ -22,16 +21,17 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio.from_thread
 import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult, Implementation, TextContent
+from mcp.types import Implementation
 
 from pg_guard_mcp.record.verify import verify
+from tests.support.answers import Answer, answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anyio.from_thread import BlockingPortal
+    from mcp.types import CallToolResult
 
     from pg_guard_mcp.demo.cluster import Login
 
@@ -60,7 +61,6 @@ schemas = ["shop"]
 """
 # The shell tees what the server says to the client; `$0` is where to.
 _TEE = '"$@" | tee "$0"'
-_UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,43 +95,6 @@ class Place:
         """Every byte the server left: on stdout, on stderr and on the trail."""
         streams = (path.read_bytes() for path in (self.stdout, self.stderr) if path.exists())
         return b"".join([*streams, self.trail])
-
-
-class Answer(NamedTuple):
-    """What a tool answered, as the model reads it."""
-
-    text: str
-    is_error: bool
-
-    @property
-    def code(self) -> str:
-        """The stable code of a failure; empty for an answer."""
-        return self.text.partition(":")[0] if self.is_error else ""
-
-    @property
-    def rules(self) -> list[str]:
-        """The rules that refused the call, in the order reported."""
-        return re.findall(r"^refused: \[([a-z-]+)\]", self.text, re.MULTILINE)
-
-    @property
-    def hint(self) -> str:
-        """What to try next, if the answer says."""
-        found = re.search(r"^hint: (.+)$", self.text, re.MULTILINE)
-        return found.group(1) if found else ""
-
-    @property
-    def lines(self) -> list[str]:
-        """The rows as they stand between the fences, without the line of column names."""
-        fenced = re.search(
-            r"^<data (\w+)>\n(.*)\n</data \1>\Z", self.text, re.MULTILINE | re.DOTALL
-        )
-        assert fenced, self.text
-        return fenced.group(2).split("\n")[1:]
-
-    @property
-    def rows(self) -> list[tuple[str | None, ...]]:
-        """The rows, every cell read back from COPY's text format."""
-        return [tuple(map(_cell, line.split("\t"))) for line in self.lines]
 
 
 def configure(
@@ -178,7 +141,7 @@ class Server:
 
     def call(self, tool: str, **arguments: object) -> Answer:
         """Call a tool and wait for what it says."""
-        return _answer(self._portal.call(self._call, tool, arguments))
+        return answer(self._portal.call(self._call, tool, arguments))
 
     def query(self, sql: str, **arguments: object) -> Answer:
         """Call `query`."""
@@ -271,7 +234,7 @@ def http_server(place: Place, token: str) -> Iterator[str]:
             stdout=stdout,
             stderr=stderr,
             cwd=place.project,
-            env=_environment(place) | {"PG_GUARD_HTTP_TOKEN": token},
+            env=environment_of(place) | {"PG_GUARD_HTTP_TOKEN": token},
         )
     try:
         _wait_until_listening(port, process)
@@ -290,85 +253,6 @@ def _wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the HTTP server did not start")
 
 
-class Raw:
-    """A server whose stdin is written by hand."""
-
-    def __init__(self, process: subprocess.Popen[bytes], place: Place) -> None:
-        """Hold the process; made by `raw`."""
-        self.process = process
-        self._place = place
-        self._next_id = 0
-
-    def write(self, line: bytes) -> None:
-        """Write one line as it is."""
-        assert self.process.stdin
-        self.process.stdin.write(line + b"\n")
-        self.process.stdin.flush()
-
-    def read(self) -> dict[str, Any]:
-        """Read one message; the server's death is an assertion."""
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        assert line, f"the server has gone: {self._place.stderr.read_bytes()[-2000:]!r}"
-        with self._place.stdout.open("ab") as copy:
-            copy.write(line)
-        return cast("dict[str, Any]", json.loads(line))
-
-    def request(self, method: str, parameters: Mapping[str, object]) -> dict[str, Any]:
-        """Send a request, and read up to the response to it."""
-        self._next_id += 1
-        message = {
-            "jsonrpc": "2.0",
-            "id": self._next_id,
-            "method": method,
-            "params": parameters,
-        }
-        self.write(json.dumps(message).encode())
-        while (response := self.read()).get("id") != self._next_id:
-            pass
-        return response
-
-    def call(self, tool: str, arguments: Mapping[str, object]) -> Answer:
-        """Call a tool."""
-        response = self.request("tools/call", {"name": tool, "arguments": arguments})
-        return _answer(CallToolResult.model_validate(response["result"]))
-
-
-@contextmanager
-def raw(place: Place, client_name: str = "raw-client") -> Iterator[Raw]:
-    """Run the server and shake hands with it in the old era, by hand."""
-    with place.stderr.open("ab") as stderr:
-        process = subprocess.Popen(
-            place.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            cwd=place.project,
-            env=_environment(place),
-        )
-    # What never answers is killed, so that reading ends.
-    watchdog = threading.Timer(_ANSWER_SECONDS, process.kill)
-    watchdog.start()
-    try:
-        server = Raw(process, place)
-        server.request(
-            "initialize",
-            {
-                "protocolVersion": "2025-11-25",
-                "capabilities": {},
-                "clientInfo": {"name": client_name, "version": "1.0"},
-            },
-        )
-        server.write(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}')
-        yield server
-    finally:
-        watchdog.cancel()
-        with suppress(subprocess.TimeoutExpired, ValueError, BrokenPipeError):
-            process.communicate(timeout=_EXIT_SECONDS)
-        process.kill()
-        process.wait()
-
-
 def check_accounted(place: Place) -> list[dict[str, Any]]:
     """Assert that the trail is whole and has a verdict and an end for every call; give the ends."""
     assert verify(place.audit).problems == ()
@@ -380,32 +264,11 @@ def check_accounted(place: Place) -> list[dict[str, Any]]:
     return ends
 
 
-def _environment(place: Place) -> dict[str, str]:
+def environment_of(place: Place) -> dict[str, str]:
+    """Give the environment a server starts in, without what the machine says of Postgres or us."""
     inherited = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith(("OTEL_", "PG_GUARD_", "PG"))
     }
     return inherited | dict(place.environment)
-
-
-def _answer(result: CallToolResult) -> Answer:
-    (content,) = result.content
-    assert isinstance(content, TextContent)
-    assert result.structured_content is None
-    return Answer(content.text, bool(result.is_error))
-
-
-def _cell(text: str) -> str | None:
-    if text == r"\N":
-        return None
-    if "\\" not in text:
-        return text
-    unescaped = re.sub(
-        rb"\\(?:x([0-9a-f]{2})|(.))",
-        lambda match: (
-            bytes.fromhex(match[1].decode()) if match[1] else _UNESCAPED[match[2].decode()].encode()
-        ),
-        text.encode(),
-    )
-    return unescaped.decode()

@@ -47,6 +47,13 @@ _RULES = {
     "VariableShowStmt": "no-session-state",
     "ViewStmt": "no-ddl",
 }
+_VERBS = {
+    "Do": "DO",
+    "Transaction": "transaction control",
+    "Variable Set": "SET",
+    "Variable Show": "SHOW",
+    "View": "CREATE VIEW",
+}
 _FAMILIES = ("Alter", "Create", "Define", "Drop", "Import", "Index", "Reassign", "SecLabel")
 _HINTS = {
     "no-copy": "SELECT the rows instead; query answers in COPY text format.",
@@ -112,6 +119,5 @@ def verb(kind: str) -> str:
     words = "".join(
         f" {letter}" if letter.isupper() else letter for letter in kind.removesuffix("Stmt")
     )
-    return {"Variable Set": "SET", "Variable Show": "SHOW", "Do": "DO", "View": "CREATE VIEW"}.get(
-        words.strip(), words.strip().upper().replace("CREATE AS", "CREATE")
-    )
+    words = words.strip()
+    return _VERBS.get(words) or words.upper().replace("CREATE AS", "CREATE")

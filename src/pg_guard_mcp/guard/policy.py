@@ -92,14 +92,13 @@ class Policy:
         return None
 
     def nearest(self, schema: str | None, name: str) -> RelationInfo | None:
-        """Return the open relation whose name is most like a wrong one's."""
-        wanted = f"{schema}.{name}" if schema else name
-        names = {
-            (str(relation) if schema else relation.name): relation
-            for relation in self.open_relations
-        }
-        close = get_close_matches(wanted, names, n=1)
-        return self.open_relations[names[close[0]]] if close else None
+        """Return the open relation whose name is most like a wrong one's, in its schema first."""
+        candidates = sorted(self.open_relations, key=lambda relation: relation.schema != schema)
+        close = get_close_matches(name, [relation.name for relation in candidates], n=1)
+        return next(
+            (self.open_relations[relation] for relation in candidates if relation.name in close),
+            None,
+        )
 
     @cached_property
     def _enums(self) -> frozenset[tuple[str, str]]:
