@@ -48,6 +48,9 @@ _RULES = {
     "ViewStmt": "no-ddl",
 }
 _VERBS = {
+    "Create": "CREATE TABLE",
+    "Index": "CREATE INDEX",
+    "Refresh Mat View": "REFRESH MATERIALIZED VIEW",
     "Do": "DO",
     "Transaction": "transaction control",
     "Variable Set": "SET",
