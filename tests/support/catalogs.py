@@ -183,7 +183,8 @@ _PRODUCTS = table(
 )
 
 _TIERS = table(
-    "shop.Loyalty Tiers", columns("id: integer", "Name", "Minimum Points: integer", "prämie: integer")
+    "shop.Loyalty Tiers",
+    columns("id: integer", "Name", "Minimum Points: integer", "prämie: integer"),
 )
 
 _PAYMENT_COLUMNS = columns(
@@ -200,7 +201,9 @@ _PAYMENTS_2026 = table("shop.payments_2026", _PAYMENT_COLUMNS, sources=every_col
 
 _REVIEWS = table(
     "shop.reviews",
-    columns("id: integer", "product_id: integer", "customer_id: integer", "rating: integer", "title"),
+    columns(
+        "id: integer", "product_id: integer", "customer_id: integer", "rating: integer", "title"
+    ),
 )
 
 _TICKETS = table(

@@ -154,6 +154,10 @@ class Server:
         """Call a tool without waiting; `cancel()` of the future cancels it as a client does."""
         return self._portal.start_task_soon(self._call, tool, arguments)
 
+    def wait(self, call: Future[CallToolResult]) -> Answer:
+        """Wait for what a call that was begun says."""
+        return answer(call.result(_ANSWER_SECONDS))
+
     def instructions(self) -> str | None:
         """Give what the server says of itself to whoever connects."""
         return self._client.instructions

@@ -152,7 +152,7 @@ class _Nest:
             self.closers.append(_OPENINGS[text])
         elif kind is Kind.WORD and text == b"CASE":
             self.closers.append(b"END")
-        elif kind in {Kind.SYMBOL, Kind.WORD} and self.closers and text == self.closers[-1]:
+        elif self.closers and text == self.closers[-1] and kind in {Kind.SYMBOL, Kind.WORD}:
             self.closers.pop()
             if self.type_openings and self.type_openings[-1] == len(self.closers):
                 self.type_openings.pop()

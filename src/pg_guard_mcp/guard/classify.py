@@ -116,7 +116,7 @@ def _cut_names(tokens: list[Token], facts: Reading) -> Iterator[Finding]:
     cut = {
         lexer.identifier(token).encode()[:_NAME_BYTES].decode(errors="ignore")
         for token in tokens
-        if token.kind in {lexer.Kind.WORD, lexer.Kind.QUOTED} and len(token.text) > _NAME_BYTES
+        if len(token.text) > _NAME_BYTES and token.kind in {lexer.Kind.WORD, lexer.Kind.QUOTED}
     }
     if not cut:
         return
