@@ -119,6 +119,18 @@ class FunctionInfo:
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 
 
+BUILTIN_TYPES = frozenset(
+    """
+    bit bool box bpchar bytea char cidr circle date datemultirange daterange float4 float8 inet int2
+    int2vector int4 int4multirange int4range int8 int8multirange int8range interval json jsonb
+    jsonpath line lseg macaddr macaddr8 money name numeric nummultirange numrange oid oidvector path
+    pg_lsn point polygon record text tid time timestamp timestamptz timetz tsmultirange tsquery
+    tsrange tstzmultirange tstzrange tsvector uuid varbit varchar xid xid8 xml
+    """.split()
+)
+"""Types of pg_catalog whose values come and go without looking anything up."""
+
+
 def is_system(schema: str | None, name: str) -> bool:
     """Tell whether a name reaches a system catalog; bare names mean pg_catalog first."""
     if schema is None:

@@ -111,10 +111,14 @@ class TypeUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnUse:
-    """A column reference, its parts as Postgres folds them; a final `*` is kept as `*`."""
+    """A column reference, its parts as Postgres folds them; a final `*` is kept as `*`.
+
+    `second_start` is where the second part begins, or where the reference begins if it has one.
+    """
 
     parts: tuple[str, ...]
     start: int
+    second_start: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,7 @@ def _judge_line(line: bytes, policy: Policy, limits: Limits) -> dict[str, Any]:
     try:
         case = json.loads(line)
         sql = case["sql"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         sql = None
     if not isinstance(sql, str):
         finding = {

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from pg_guard_mcp.errors import Refused
 from pg_guard_mcp.guard import bounds, grammar, lexer, reading, syntax
 from pg_guard_mcp.guard.plainer import plainer
-from pg_guard_mcp.model import Finding, RelationUse, Span, Statement
+from pg_guard_mcp.model import ColumnUse, Finding, RelationUse, Span, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pg_guard_mcp.guard.facts import ColumnName, Reading, RelationName
     from pg_guard_mcp.guard.lexer import Token
-    from pg_guard_mcp.guard.reading import Reading, RelationName
     from pg_guard_mcp.guard.syntax import Sighting
 
 _NAME_BYTES = 63
@@ -113,11 +113,12 @@ def _cut_names(tokens: list[Token], facts: Reading) -> Iterator[Finding]:
 
     An alias may be as long as the agent likes: it names nothing.
     """
-    cut = {
-        lexer.identifier(token).encode()[:_NAME_BYTES].decode(errors="ignore")
+    long = (
+        lexer.identifier(token).encode()
         for token in tokens
         if len(token.text) > _NAME_BYTES and token.kind in {lexer.Kind.WORD, lexer.Kind.QUOTED}
-    }
+    )
+    cut = {name[:_NAME_BYTES].decode(errors="ignore") for name in long if len(name) > _NAME_BYTES}
     if not cut:
         return
     used = {part for column in facts.columns for part in column.parts}
@@ -151,7 +152,9 @@ def _statement(sql: str, tokens: list[Token], facts: Reading) -> Statement:
         ),
         functions=tuple(facts.functions),
         types=tuple(facts.types),
-        columns=tuple(facts.columns),
+        columns=tuple(
+            _column(column, tokens, positions.get(column.start)) for column in facts.columns
+        ),
         names=frozenset(facts.names),
         operators=tuple(facts.operators),
         collations=tuple(facts.collations),
@@ -182,6 +185,14 @@ def _use(relation: RelationName, tokens: list[Token], index: int) -> RelationUse
         sampled=relation.sampled,
         table_command=table_command,
     )
+
+
+def _column(column: ColumnName, tokens: list[Token], index: int | None) -> ColumnUse:
+    """Find where a reference's second part begins; that of `TABLE x` has no place at all."""
+    second = column.start
+    if index is not None and len(column.parts) > 1:
+        second = tokens[index + 2].start
+    return ColumnUse(parts=column.parts, start=column.start, second_start=second)
 
 
 def _around_only(tokens: list[Token], first: int, last: int) -> tuple[int, int]:

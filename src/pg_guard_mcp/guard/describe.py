@@ -6,9 +6,11 @@ Comments and defaults are other people's text, so they stand between the fences 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Refused
+from pg_guard_mcp.guard.lexer import Kind, Unterminated, identifier, tokens
 from pg_guard_mcp.guard.render import Rendered, escape, framed
 from pg_guard_mcp.model import Finding
 
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pg_guard_mcp.catalog import ForeignKey, RelationInfo
+    from pg_guard_mcp.guard.lexer import Token
     from pg_guard_mcp.guard.masking import Mask
     from pg_guard_mcp.guard.policy import Policy
+    from pg_guard_mcp.model import Relation
 
 _MAX_LINES = 500
 
@@ -116,9 +120,8 @@ def _keys(info: RelationInfo, policy: Policy) -> Iterator[str]:
             kind = "primary key" if key.primary else "unique key"
             yield _row(kind, ", ".join(key.columns))
     for foreign_key in (*info.foreign_keys, *info.referenced_by):
-        if (
-            foreign_key.source in policy.open_relations
-            and foreign_key.target in policy.open_relations
+        if _is_open(foreign_key.source, foreign_key.columns, policy) and _is_open(
+            foreign_key.target, foreign_key.target_columns, policy
         ):
             yield _reference(foreign_key)
     for index in info.indexes:
@@ -126,6 +129,11 @@ def _keys(info: RelationInfo, policy: Policy) -> Iterator[str]:
         if readable.issuperset(column for column in index.columns if column):
             unique = "unique " if index.unique else ""
             yield _row(f"{unique}index {index.name}", f"{index.method} ({', '.join(columns)})")
+
+
+def _is_open(relation: Relation, columns: Iterable[str], policy: Policy) -> bool:
+    info = policy.open_relations.get(relation)
+    return info is not None and {column.name for column in info.readable}.issuperset(columns)
 
 
 def _reference(key: ForeignKey) -> str:
@@ -136,22 +144,31 @@ def _reference(key: ForeignKey) -> str:
 
 
 def _find(policy: Policy, name: str) -> RelationInfo:
-    schema, _, relation = name.rpartition(".")
-    for spelled_schema, spelled in ((schema or None, relation), (None, name)):
-        found = policy.resolve(spelled_schema, spelled) or policy.resolve(
-            spelled_schema and spelled_schema.strip('"').lower(), spelled.strip('"').lower()
-        )
-        if found:
+    """Find the open relation a name means, written as in SQL or just as it is."""
+    for schema, relation in _readings(name):
+        if found := policy.resolve(schema, relation):
             return policy.open_relations[found]
-        if quoted := policy.resolve(
-            spelled_schema and spelled_schema.strip('"'), spelled.strip('"')
-        ):
-            return policy.open_relations[quoted]
+    schema, _, relation = name.rpartition(".")
     near = policy.nearest(schema or None, relation)
     hint = f"Did you mean {near.relation}?" if near else "Call list_schemas to see what is."
     raise Refused(
         [Finding(rule="allowed-relations", message=f"{name} is not readable here", hint=hint)]
     )
+
+
+def _readings(name: str) -> Iterator[tuple[str | None, str]]:
+    """Yield what `name` can stand for: schema and relation, or a relation alone."""
+    found: list[Token] = []
+    with suppress(Unterminated, UnicodeError):
+        found = [token for token in tokens(name.encode()) if token.text != b"."]
+    parts = [identifier(token) for token in found if token.kind in {Kind.WORD, Kind.QUOTED}]
+    if len(parts) == len(found) == 1:
+        yield None, parts[0]
+    elif len(parts) == len(found) == 2:  # noqa: PLR2004 - schema and relation
+        yield parts[0], parts[1]
+    schema, _, relation = name.partition(".")
+    yield schema, relation
+    yield None, name
 
 
 def _matches(info: RelationInfo, search: str) -> bool:

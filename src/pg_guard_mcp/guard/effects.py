@@ -14,6 +14,8 @@ from pg_guard_mcp.catalog import is_system
 from pg_guard_mcp.guard import functions, grammar, reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pg_guard_mcp.catalog import Catalog, RelationInfo
     from pg_guard_mcp.model import FunctionUse, Relation
 
@@ -22,10 +24,19 @@ def reason(info: RelationInfo, catalog: Catalog, path: tuple[Relation, ...] = ()
     """Say what more than reading it could do, or None if it only reads."""
     if info.kind == "foreign table":
         return "it reads through a connection of its own"
-    if info.definition is None or info.relation in path:
+    if info.relation in path:
         return None
+    if info.definition is not None and (why := _of_definition(info.definition, catalog)):
+        return why
+    for below in _read_by(info, catalog):
+        if why := reason(below, catalog, (*path, info.relation)):
+            return f"through {below.relation}, {why}"
+    return None
+
+
+def _of_definition(definition: str, catalog: Catalog) -> str | None:
     try:
-        facts = reading.read(grammar.parse(info.definition))
+        facts = reading.read(grammar.parse(definition))
     except (grammar.NotSql, grammar.TooDeep, reading.NotUnderstood):
         return "its definition was not understood"
     for use in facts.functions:
@@ -34,19 +45,18 @@ def reason(info: RelationInfo, catalog: Catalog, path: tuple[Relation, ...] = ()
     for relation in facts.relations:
         if is_system(relation.schema, relation.name):
             return f"it reads {relation.schema}.{relation.name}"
-    return _through_sources(info, catalog, path)
-
-
-def _through_sources(
-    info: RelationInfo, catalog: Catalog, path: tuple[Relation, ...]
-) -> str | None:
-    for source in {relation for relation, _ in info.sources}:
-        below = catalog.relations.get(source)
-        if below is None or below.definition is None:
-            continue
-        if why := reason(below, catalog, (*path, info.relation)):
-            return f"through {source}, {why}"
     return None
+
+
+def _read_by(info: RelationInfo, catalog: Catalog) -> Iterator[RelationInfo]:
+    """Yield what a view reads, and the partitions and children that reading a table reads."""
+    if info.definition is not None:
+        names = {source for source, _ in info.sources}
+        yield from (catalog.relations[name] for name in sorted(names) if name in catalog.relations)
+        return
+    for other in catalog.relations.values():
+        if other.definition is None and any(name == info.relation for name, _ in other.sources):
+            yield other
 
 
 def _only_computes(use: FunctionUse, catalog: Catalog) -> bool:

@@ -87,6 +87,8 @@ def nearest_allowed(name: str) -> str | None:
 
 def is_denied_attribute(name: str) -> bool:
     """Tell whether `x.name` may call a refused function."""
+    if name == "pg_typeof":
+        return True  # as a call it is cast to text, and as an attribute it could not be
     return name in builtin_denied_single_argument() and name not in _COLUMN_NAMES
 
 

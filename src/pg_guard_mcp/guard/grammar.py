@@ -44,16 +44,15 @@ def _with_pgparse() -> Callable[[str], Sequence[Mapping[str, object]]]:
 
 def _with_postgast() -> Callable[[str], Sequence[Mapping[str, object]]]:
     import postgast
-    from google.protobuf.json_format import (
-        MessageToDict,
-    )
+    from google.protobuf.json_format import MessageToDict
+    from google.protobuf.message import DecodeError
 
     def parse(sql: str) -> Sequence[Mapping[str, object]]:
         try:
             tree = MessageToDict(postgast.parse(sql))
         except postgast.PgQueryError as error:
             raise NotSql(str(error.message), int(error.cursorpos)) from None
-        except RecursionError:
+        except (RecursionError, DecodeError):
             raise TooDeep from None
         return cast("Sequence[Mapping[str, object]]", tree.get("stmts", []))
 

@@ -51,6 +51,7 @@ _TOKEN = re.compile(
     | (?P<comment>--[^\n\r]*)
     | (?P<block>/\*)
     | (?P<escape>[eE]'(?:[^'\\]|\\.|'')*')
+    | (?P<broken>[eE]')
     | (?P<literal>[bBxXnN]?'(?:[^']|'')*')
     | (?P<dollar>\$(?P<tag>[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$)
     | (?P<quoted>"(?:[^"]|"")*")
@@ -104,7 +105,7 @@ def tokens(text: bytes) -> Iterator[Token]:
         elif group == "dollar":
             position = _dollar_end(text, match.group("dollar"), position)
             kind = Kind.LITERAL
-        elif group == "other" and text[start] in b"'\"":
+        elif group == "broken" or (group == "other" and text[start] in b"'\""):
             raise Unterminated
         else:
             kind = _KINDS[group]

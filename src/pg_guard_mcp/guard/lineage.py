@@ -214,10 +214,12 @@ def _nodes(tree: object) -> Iterator[Tree]:
 
 
 def _is_user_call(node: Tree) -> bool:
-    """Tell whether a node calls a function outside pg_catalog; Postgres writes those qualified."""
-    call = cast("Tree", node.get("FuncCall", {}))
-    name = cast("Sequence[Mapping[str, Tree]]", call.get("funcname", ()))
-    return len(name) > 1 and name[0]["String"].get("sval") != "pg_catalog"
+    """Tell whether a node calls what is not in pg_catalog; Postgres writes such names qualified."""
+    for kind, field in (("FuncCall", "funcname"), ("A_Expr", "name"), ("SubLink", "operName")):
+        name = cast("Sequence[Mapping[str, Tree]]", cast("Tree", node.get(kind, {})).get(field, ()))
+        if len(name) > 1 and name[0]["String"].get("sval") != "pg_catalog":
+            return True
+    return False
 
 
 def _relations(items: Sequence[Mapping[str, Tree]]) -> Iterator[tuple[str, Relation | None]]:
@@ -244,7 +246,8 @@ def _origins(
     found: list[Origin] = []
     for node in _nodes(value):
         # A subquery, or a window defined elsewhere, reads columns that are not in sight here.
-        if "SubLink" in node or "name" in cast("Tree", node.get("over", {})) or _is_user_call(node):
+        window = cast("Tree", node.get("over", {}))
+        if "SubLink" in node or "name" in window or "refname" in window or _is_user_call(node):
             return None
         if "ColumnRef" in node:
             origin = _origin(cast("Tree", node["ColumnRef"]), relations, catalog)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Problem
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 KINDS = ("redact", "null", "email", "last4", "first1", "hash", "year", "bucket", "const", "clean")
 REDACTED = "[redacted]"
 _HMAC_BLOCK_BYTES = 64
+_ADDRESS = r"^[^@\s]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,24}$"
+_LAST_LABEL = r"[A-Za-z]{2,24}$"
 _KIND = re.compile(r"(?P<name>[a-z0-9]+)(?::(?P<argument>.*))?", re.DOTALL)
 _TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "citext"})
 _DATE_TYPES = frozenset({"date", "timestamp", "timestamptz"})
@@ -60,10 +63,12 @@ def expression(mask: Mask, column: Column) -> str:
         case "null":
             return _null(column)
         case "email":
+            # Only what is an address from end to end shows its first letter and its last label:
+            # text around one, or a host without a domain, would be shown as it is.
             masked = (
-                f"CASE WHEN pg_catalog.strpos({text}, '@') > 1"
+                f"CASE WHEN {text} OPERATOR(pg_catalog.~) {quote_literal(_ADDRESS)}"
                 f" THEN pg_catalog.left({text}, 1) || '***@***.'"
-                f" || pg_catalog.reverse(pg_catalog.split_part(pg_catalog.reverse({text}), '.', 1))"
+                f" || pg_catalog.substring({text}, {quote_literal(_LAST_LABEL)})"
                 f" ELSE '***' END"
             )
         case "last4":
@@ -144,6 +149,8 @@ def pattern_problems(pattern: str, kind: str) -> Iterator[Problem]:
 
 def hmac_pads(key: bytes) -> tuple[str, str]:
     """Return the inner and outer padded key of HMAC-SHA-256 (RFC 2104), as bytea text."""
+    if len(key) > _HMAC_BLOCK_BYTES:
+        key = sha256(key).digest()
     block = key.ljust(_HMAC_BLOCK_BYTES, b"\0")
     return (
         "\\x" + bytes(byte ^ 0x36 for byte in block).hex(),

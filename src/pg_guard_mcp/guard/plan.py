@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pg_guard_mcp.guard.render import Rendered, escape, framed
 from pg_guard_mcp.model import Relation
@@ -44,23 +44,33 @@ def render_plan(result: MaskedResult, query: GuardedQuery, tag: str) -> Rendered
     """Write the plan as an indented tree, its totals first and its costliest node named."""
     document = json.loads(result.rows[0][0] or "[]")
     root = cast("Node", document[0]["Plan"])
-    nodes = list(_walk(root, 0))
-    named = set(query.relations)
-    hidden = any(not _is_named(node, named) for node, _ in nodes)
-    show_conditions = not query.masked and not hidden
-    lines = [_line(node, depth, named, show_conditions) for node, depth in nodes]
-    worst = max((node for node, _ in nodes), key=_own_cost)
+    steps = list(_walk(root, 0, shown=True, named=set(query.relations)))
+    show_conditions = not query.masked and all(step.shown for step in steps)
+    lines = [_line(step, show_conditions) for step in steps]
+    worst = max(steps, key=lambda step: _own_cost(step.node))
     header = (
         f"Planned, not run: about {root['Plan Rows']} rows at a cost of {root['Total Cost']}."
-        f" The costliest step is {_title(worst, named)} ({_own_cost(worst):.2f})."
+        f" The costliest step is {_title(worst)} ({_own_cost(worst.node):.2f})."
     )
     return framed(header, lines, tag, rows=len(lines))
 
 
-def _walk(node: Node, depth: int) -> Iterator[tuple[Node, int]]:
-    yield node, depth
+class _Step(NamedTuple):
+    """A node of the plan; `shown` if what it reads is a relation the statement named."""
+
+    node: Node
+    depth: int
+    shown: bool
+
+
+def _walk(node: Node, depth: int, *, shown: bool, named: set[Relation]) -> Iterator[_Step]:
+    """Yield every node; one without a relation, such as an index scan's, reads its parent's."""
+    if "Relation Name" in node:
+        schema, name = cast("str", node.get("Schema", "")), cast("str", node["Relation Name"])
+        shown = Relation(schema, name) in named
+    yield _Step(node, depth, shown)
     for child in cast("Sequence[Node]", node.get("Plans", ())):
-        yield from _walk(child, depth + 1)
+        yield from _walk(child, depth + 1, shown=shown, named=named)
 
 
 def _own_cost(node: Node) -> float:
@@ -69,26 +79,21 @@ def _own_cost(node: Node) -> float:
     return max(cast("float", node["Total Cost"]) - below, 0.0)
 
 
-def _is_named(node: Node, named: set[Relation]) -> bool:
-    if "Relation Name" not in node:
-        return True
-    schema, name = cast("str", node.get("Schema", "")), cast("str", node["Relation Name"])
-    return Relation(schema, name) in named
-
-
-def _title(node: Node, named: set[Relation]) -> str:
+def _title(step: _Step) -> str:
+    node = step.node
     title = escape(str(node["Node Type"]))
     if "Relation Name" in node:
         name = f"{node.get('Schema')}.{node['Relation Name']}"
-        title += f" on {escape(name) if _is_named(node, named) else 'a hidden relation'}"
-    if "Index Name" in node and _is_named(node, named):
+        title += f" on {escape(name) if step.shown else 'a hidden relation'}"
+    if "Index Name" in node and step.shown:
         title += f" using {escape(str(node['Index Name']))}"
     return title
 
 
-def _line(node: Node, depth: int, named: set[Relation], show_conditions: bool) -> str:
+def _line(step: _Step, show_conditions: bool) -> str:
+    node = step.node
     line = (
-        f"{'  ' * depth}{_title(node, named)}"
+        f"{'  ' * step.depth}{_title(step)}"
         f" (cost {node['Startup Cost']}..{node['Total Cost']}, rows {node['Plan Rows']})"
     )
     if show_conditions:

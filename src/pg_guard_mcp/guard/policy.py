@@ -12,9 +12,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.catalog import Catalog, RelationInfo, is_system
+from pg_guard_mcp.catalog import BUILTIN_TYPES, Catalog, RelationInfo, is_system
 from pg_guard_mcp.errors import ConfigurationError, Problem, Refused
-from pg_guard_mcp.guard import effects, lineage, masking
+from pg_guard_mcp.guard import effects, functions, lineage, masking
 from pg_guard_mcp.guard.masking import matches
 from pg_guard_mcp.model import (
     AccessRules,
@@ -78,14 +78,24 @@ class Policy:
         return tuple(sorted(found.values()))
 
     def user_type(self, schema: str | None, name: str) -> tuple[str, str] | None:
-        """Return the open enum a statement means; no other type of a user runs no code."""
+        """Return the open enum a statement means; no other type of a user runs no code.
+
+        A bare name means a built-in type first, as in Postgres.
+        """
+        if schema is None and name in BUILTIN_TYPES:
+            return None
         for candidate in self.search_order if schema is None else (schema,):
             if (candidate, name) in self._enums:
                 return candidate, name
         return None
 
     def user_function(self, schema: str | None, name: str) -> tuple[str, str] | None:
-        """Return the function of a user that the rules allow by name."""
+        """Return the function of a user that the rules allow by name.
+
+        A bare name means a built-in function first, as in Postgres.
+        """
+        if schema is None and functions.is_builtin(name):
+            return None
         for candidate in self.search_order if schema is None else (schema,):
             if f"{candidate}.{name}" in self._functions:
                 return candidate, name
@@ -181,18 +191,30 @@ def _functions_behind_masks(
     rules: AccessRules, catalog: Catalog, masks: Mapping[Relation, object]
 ) -> Iterator[Problem]:
     """Find allowed functions whose source names a masked relation: they would return it bare."""
-    for function in catalog.functions:
-        name = f"{function.schema}.{function.name}"
-        if name not in rules.allow_functions:
-            continue
-        words = set(re.findall(r"\w+", function.source.lower()))
+    for name in rules.allow_functions:
+        source = _reachable_source(name, catalog)
         for relation in masks:
-            if relation.name.lower() in words:
+            if re.search(rf"(?<!\w){re.escape(relation.name.lower())}(?!\w)", source):
                 yield Problem(
                     f"access.allow_functions names {name}, whose source names {relation}:"
                     " what it returns would be unmasked",
                     "leave it out, or let the function read a view without masked columns",
                 )
+
+
+def _reachable_source(name: str, catalog: Catalog) -> str:
+    """Return the source of a function and of every function whose name stands in it."""
+    known = {f"{function.schema}.{function.name}": function for function in catalog.functions}
+    found: dict[str, str] = {}
+    waiting = [name]
+    while waiting:
+        function = known.get(current := waiting.pop())
+        if function is None or current in found:
+            continue
+        found[current] = function.source.lower()
+        words = set(re.findall(r"\w+", found[current]))
+        waiting += [other for other, info in known.items() if info.name.lower() in words]
+    return "\n".join(found.values())
 
 
 def _unknown_names(rules: AccessRules, catalog: Catalog) -> Iterator[Problem]:

@@ -6,11 +6,11 @@ field that holds a message of its own. A node of a newer grammar is refused, not
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from pg_guard_mcp.guard import kinds
-from pg_guard_mcp.model import ColumnUse, Finding, FunctionUse, TypeUse
+from pg_guard_mcp.guard.facts import ColumnName, Reading, RelationName
+from pg_guard_mcp.model import FunctionUse, TypeUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,33 +64,6 @@ Scope: TypeAlias = frozenset[str]
 
 class NotUnderstood(ValueError):
     """The tree holds something the walk does not know."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelationName:
-    """A relation as the tree has it; `start` is where its name, schema first, begins."""
-
-    schema: str | None
-    name: str
-    start: int
-    aliased: bool
-    only: bool
-    sampled: bool
-
-
-@dataclass(slots=True, kw_only=True)
-class Reading:
-    """What the grammar saw, in no particular order."""
-
-    relations: list[RelationName] = field(default_factory=list)
-    functions: list[FunctionUse] = field(default_factory=list)
-    types: list[TypeUse] = field(default_factory=list)
-    columns: list[ColumnUse] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
-    operators: list[tuple[str, str]] = field(default_factory=list)
-    collations: list[tuple[str, ...]] = field(default_factory=list)
-    parameters: list[int] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
 
 
 def read(statements: Sequence[Fields]) -> Reading:
@@ -276,7 +249,7 @@ class _Walk:
             cast("str", part["String"].get("sval", "")) if "String" in part else "*"
             for part in cast("Sequence[Mapping[str, Fields]]", fields["fields"])
         )
-        self.reading.columns.append(ColumnUse(parts=parts, start=_location(fields)))
+        self.reading.columns.append(ColumnName(parts=parts, start=_location(fields)))
         if len(parts) > 1 and parts[-1] != "*":
             self._note_attribute(parts[-1], _location(fields))
 

@@ -8,6 +8,7 @@ the masked ones only inside our own subselects.
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,11 @@ from pg_guard_mcp.guard.lexer import Unterminated, quote, tokens
 from pg_guard_mcp.model import GuardedQuery, Relation, Span, Splice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pg_guard_mcp.guard.lexer import Token
     from pg_guard_mcp.guard.policy import Policy
-    from pg_guard_mcp.model import AdmittedStatement, RelationUse
+    from pg_guard_mcp.model import AdmittedStatement, FunctionUse, RelationUse
 
 _DEFECT = "the guarded statement did not check out"
 _TELL_US = "This is a defect of the server; the statement did not run."
@@ -42,12 +43,13 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
             *_relation_splices(resolved, policy),
             *_column_splices(statement, resolved, policy),
             *_name_splices(statement, policy),
+            *_type_name_splices(statement),
         ]
     )
     text = apply(statement.sql.encode(), splices)
     masked = {relation for _, relation in resolved if policy.masked(relation)}
-    if splices:
-        _check(text, splices, {relation for _, relation in resolved}, masked)
+    if resolved or splices:
+        _check(text, splices, {relation for _, relation in resolved}, masked, statement)
     return GuardedQuery(
         sql=text.decode(),
         statement=statement.sql,
@@ -125,19 +127,7 @@ def _column_splices(
     }
     for column in statement.columns:
         if column.parts[:2] in bare and column.parts[0] not in statement.names:
-            text = statement.sql.encode()
-            end = text.index(b".", _after_name(text, column.start)) + 1
-            yield Splice(Span(column.start, end), b"")
-
-
-def _after_name(text: bytes, start: int) -> int:
-    """Return where the identifier at `start` ends."""
-    if text[start : start + 1] != b'"':
-        return start
-    end = text.index(b'"', start + 1)
-    while text[end + 1 : end + 2] == b'"':
-        end = text.index(b'"', end + 2)
-    return end
+            yield Splice(Span(column.start, column.second_start), b"")
 
 
 def _name_splices(statement: AdmittedStatement, policy: Policy) -> Iterator[Splice]:
@@ -154,22 +144,68 @@ def _name_splices(statement: AdmittedStatement, policy: Policy) -> Iterator[Spli
             yield Splice(Span(function.start, function.start), f"{quote(found[0])}.".encode())
 
 
+def _type_name_splices(statement: AdmittedStatement) -> Iterator[Splice]:
+    """Cast what `pg_typeof` returns to text.
+
+    It is a regtype, and a text beside it would be read as one: `ARRAY[pg_typeof(1), '16390']`
+    spells out the name of a relation that nobody may see.
+    """
+    starts = {use.start for use in statement.functions if use.name == "pg_typeof"}
+    if not starts:
+        return
+    depths: list[bool] = []
+    opens = False
+    for token in tokens(statement.sql.encode()):
+        if token.start in starts:
+            opens = True
+            yield Splice(Span(token.start, token.start), b"CAST(")
+        elif token.text == b"(":
+            depths.append(opens)
+            opens = False
+        elif token.text == b")" and depths.pop():
+            yield Splice(Span(token.end, token.end), b" AS pg_catalog.text)")
+
+
 def _check(
-    text: bytes, splices: Sequence[Splice], expected: set[Relation], masked: set[Relation]
+    text: bytes,
+    splices: Sequence[Splice],
+    expected: set[Relation],
+    masked: set[Relation],
+    statement: AdmittedStatement,
 ) -> None:
-    """Read the guarded text again: the same relations, all qualified, masks before the masked."""
+    """Read the guarded text again.
+
+    It names the same relations, all qualified, the masked ones inside our subselects and nowhere
+    else; outside of them it calls what the agent's text calls, and inside pg_catalog alone.
+    """
     try:
         facts = reading.read(grammar.parse(text.decode()))
     except (grammar.NotSql, grammar.TooDeep, reading.NotUnderstood):
         raise Internal(_DEFECT, _TELL_US) from None
     ours = list(_places(splices))
-    for relation in facts.relations:
-        name = Relation(relation.schema or "", relation.name)
-        inside = any(start <= relation.start < end for start, end in ours)
-        if name not in expected or (name in masked) != inside:
-            raise Internal(_DEFECT, _TELL_US)
-    if facts.findings or {(found.schema, found.name) for found in facts.relations} != expected:
+    found = {Relation(relation.schema or "", relation.name) for relation in facts.relations}
+    hidden = all(
+        (Relation(relation.schema or "", relation.name) in masked) == _inside(relation.start, ours)
+        for relation in facts.relations
+    )
+    theirs = [use for use in facts.functions if not _inside(use.start, ours)]
+    catalog_only = all(
+        use.schema == "pg_catalog" or use.notation == "grammar"
+        for use in facts.functions
+        if _inside(use.start, ours)
+    )
+    same_calls = _calls(theirs) == _calls(statement.functions)
+    if facts.findings or found != expected or not (hidden and catalog_only and same_calls):
         raise Internal(_DEFECT, _TELL_US)
+
+
+def _inside(offset: int, places: Sequence[Span]) -> bool:
+    return any(start <= offset < end for start, end in places)
+
+
+def _calls(uses: Iterable[FunctionUse]) -> Counter[tuple[str, str]]:
+    """Count calls by name and notation; attributes are left out, for some lose their schema."""
+    return Counter((use.name, use.notation) for use in uses if use.notation != "attribute")
 
 
 def token_at(query: GuardedQuery, position: int) -> str:

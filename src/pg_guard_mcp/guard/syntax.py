@@ -39,7 +39,6 @@ _NODES = frozenset(
 # A call Postgres sees by this name becomes this node of sqlglot, which keeps no spelling.
 _TYPED_CALLS = {
     "ceil": "Ceil",
-    "ceiling": "Ceil",
     "chr": "Chr",
     "date_part": "Extract",
     "decode": "Decode",
@@ -51,6 +50,7 @@ _TYPED_CALLS = {
     "jsonb_exists": "JSONBExists",
     "similar_to_escape": "SimilarTo",
     "mod": "Mod",
+    "overlay": "Overlay",
     "string_agg": "GroupConcat",
     "substring": "Substring",
     "unnest": "Unnest",

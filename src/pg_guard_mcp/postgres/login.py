@@ -56,6 +56,10 @@ async def log_in(
             "check database.ssl and the server's certificate",
         ) from None
     except (OSError, asyncpg.InterfaceError, TimeoutError) as error:
+        if "rejected SSL upgrade" in str(error):  # the driver has no type of its own for it
+            raise Unavailable(
+                "the server does not offer TLS", "check database.ssl and the server's certificate"
+            ) from None
         raise Unavailable(
             f"the server does not answer: {type(error).__name__}",
             "check host and port in database.dsn, and that the server runs",

@@ -23,6 +23,9 @@ md5(concat_ws(' ', c.relnamespace, c.relname, c.relkind, c.relrowsecurity,
     (SELECT string_agg(d.xmin::text, ',' ORDER BY d.oid)
      FROM pg_attrdef d
      WHERE d.adrelid = c.oid),
+    (SELECT string_agg(i.inhrelid::text, ',' ORDER BY i.inhrelid)
+     FROM pg_inherits i
+     WHERE i.inhparent = c.oid),
     (SELECT string_agg(r.xmin::text, ',' ORDER BY r.oid)
      FROM pg_rewrite r
      WHERE r.ev_class = c.oid)))

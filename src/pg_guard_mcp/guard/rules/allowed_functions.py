@@ -32,7 +32,7 @@ def allowed_functions(statement: Statement, policy: Policy) -> Iterator[Finding]
         if use.notation == "call" and policy.user_function(use.schema, use.name):
             continue
         verdict = functions.judge_builtin(use.name, use.arguments)
-        if verdict.allowed and use.schema in {None, "pg_catalog"}:
+        if use.notation != "attribute" and verdict.allowed and use.schema in {None, "pg_catalog"}:
             continue
         yield _finding(use, verdict)
 
@@ -43,7 +43,7 @@ def _finding(use: FunctionUse, verdict: FunctionVerdict) -> Finding:
         return Finding(rule=verdict.rule, message=message, hint=verdict.hint)
     near = functions.nearest_allowed(use.name)
     if verdict.allowed:
-        near = f"{use.name}, without a schema"
+        near = f"{use.name}(x), without a schema"
     return Finding(
         rule=_RULE,
         message=f"the function {use.spelling} is not available",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pg_guard_mcp.catalog import BUILTIN_TYPES
 from pg_guard_mcp.model import Finding, Statement
 
 if TYPE_CHECKING:
@@ -11,16 +12,14 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.guard.policy import Policy
 
-BUILTIN_TYPES = frozenset(
+# Their input looks a name up in the catalogs, and their output spells one out.
+_PROBING = frozenset(
     """
-    bit bool box bpchar bytea char cidr circle date datemultirange daterange float4 float8 inet int2
-    int2vector int4 int4multirange int4range int8 int8multirange int8range interval json jsonb
-    jsonpath line lseg macaddr macaddr8 money name numeric nummultirange numrange oid oidvector path
-    pg_lsn point polygon record text tid time timestamp timestamptz timetz tsmultirange tsquery
-    tsrange tstzmultirange tstzrange tsvector uuid varbit varchar xid xid8 xml
+    aclitem regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc
+    regprocedure regrole regtype
     """.split()
 )
-_PROBING = "reg"
+_PROBING_HINT = "Compare names as text; list_schemas and describe_view show what is there."
 
 
 def allowed_types(statement: Statement, policy: Policy) -> Iterator[Finding]:
@@ -35,14 +34,19 @@ def allowed_types(statement: Statement, policy: Policy) -> Iterator[Finding]:
             continue
         if policy.user_type(use.schema, use.name):
             continue
-        probing = use.name.removeprefix("_").startswith(_PROBING)
+        probing = use.name.removeprefix("_") in _PROBING
         if policy.shape_only and use.schema != "pg_catalog" and not probing:
             continue
         written = f"{use.schema}.{use.name}" if use.schema else use.name
-        yield Finding(
-            rule="allowed-types",
-            message=f"the type {written} is not available",
-            hint="Compare names as text; list_schemas and describe_view show what is there."
-            if probing
-            else "Use a built-in type, or an enum of an open schema.",
+        yield _finding(
+            written,
+            _PROBING_HINT if probing else "Use a built-in type, or an enum of an open schema.",
         )
+    # `(x).regclass` is a cast too: Postgres takes a type's name for a function of one argument.
+    for call in statement.functions:
+        if call.notation == "attribute" and call.name.removeprefix("_") in _PROBING:
+            yield _finding(call.name, _PROBING_HINT)
+
+
+def _finding(written: str, hint: str) -> Finding:
+    return Finding(rule="allowed-types", message=f"the type {written} is not available", hint=hint)

@@ -1,0 +1,44 @@
+"""What Postgres's parse tree says of one statement, before source offsets are put to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pg_guard_mcp.model import Finding, FunctionUse, TypeUse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelationName:
+    """A relation as the tree has it; `start` is where its name, schema first, begins."""
+
+    schema: str | None
+    name: str
+    start: int
+    aliased: bool
+    only: bool
+    sampled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnName:
+    """A column reference as the tree has it, its parts folded; a final `*` is kept as `*`."""
+
+    parts: tuple[str, ...]
+    start: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What the grammar saw, in no particular order."""
+
+    relations: list[RelationName] = field(default_factory=list)
+    functions: list[FunctionUse] = field(default_factory=list)
+    types: list[TypeUse] = field(default_factory=list)
+    columns: list[ColumnName] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    operators: list[tuple[str, str]] = field(default_factory=list)
+    collations: list[tuple[str, ...]] = field(default_factory=list)
+    parameters: list[int] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
