@@ -131,6 +131,11 @@ BUILTIN_TYPES = frozenset(
 """Types of pg_catalog whose values come and go without looking anything up."""
 
 
+def is_enum(schema: str | None, name: str, catalog: Catalog) -> bool:
+    """Tell whether a type is an enum: of a user's types the only kind that runs no code."""
+    return any((kind.schema, kind.name, kind.kind) == (schema, name, "e") for kind in catalog.types)
+
+
 def is_system(schema: str | None, name: str) -> bool:
     """Tell whether a name reaches a system catalog; bare names mean pg_catalog first."""
     if schema is None:
@@ -148,5 +153,9 @@ class Catalog:
     relations: Mapping[Relation, RelationInfo] = field(default_factory=dict)
     types: tuple[TypeInfo, ...] = ()
     functions: tuple[FunctionInfo, ...] = ()
+    system_names: frozenset[str] = frozenset()
+    """Functions and types in this database's pg_catalog, those of extensions included."""
+    casts: tuple[str, ...] = ()
+    """Casts between built-in types that run a user's function, as `source to target`."""
     schemas: Mapping[str, str | None] = field(default_factory=dict)
     """Every schema the role may use, with its comment."""

@@ -87,6 +87,31 @@ def test_a_relation_is_told_with_all_that_is_written_about_it() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("reference", "second"),
+    [
+        ("id", "id"),
+        ("o.id", "id"),
+        ("shop.orders.id", "orders.id"),
+        ("shop . orders . id", "orders . id"),
+        ('"s.h""op".orders.id', "orders.id"),
+        ("shop/* . */./* . */orders.id", "orders.id"),
+        ("shop --.\n.orders.id", "orders.id"),
+        ("o.*", "*"),
+        ("ä.ö.ü", "ö.ü"),
+    ],
+)
+def test_the_second_part_of_a_column_is_found_past_comments_and_quotes(
+    reference: str, second: str
+) -> None:
+    sql = f"SELECT {reference} FROM orders o"
+
+    (use,) = statement(sql).columns
+
+    assert sql.encode()[use.start :].decode().startswith(reference)
+    assert sql.encode()[use.second_start :].decode().startswith(second + " FROM")
+
+
 def test_the_text_is_kept_as_it_came() -> None:
     sql = "  SELECT\t1 -- ä\n;"
 

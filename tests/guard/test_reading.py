@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pg_guard_mcp.guard import grammar, reading
-from pg_guard_mcp.model import ColumnUse, FunctionUse, TypeUse
+from pg_guard_mcp.guard.facts import RelationName
+from pg_guard_mcp.model import FunctionUse, TypeUse
 
 if TYPE_CHECKING:
-    from pg_guard_mcp.guard.reading import Reading
+    from pg_guard_mcp.guard.facts import Reading
 
 
 def read(sql: str) -> Reading:
@@ -73,7 +74,7 @@ def test_a_cte_is_visible_exactly_where_postgres_sees_it(sql: str, expected: set
 def test_a_relation_is_noted_with_all_that_is_written_about_it() -> None:
     (relation,) = read("SELECT 1 FROM ONLY shop.orders AS o TABLESAMPLE system (1)").relations
 
-    assert relation == reading.RelationName(
+    assert relation == RelationName(
         schema="shop", name="orders", start=19, aliased=True, only=True, sampled=True
     )
 
@@ -155,10 +156,10 @@ def test_a_type_is_noted_with_its_place() -> None:
 def test_columns_are_noted_with_their_parts_as_postgres_folds_them() -> None:
     found = read('SELECT *, o.*, Shop."Orders".ID FROM o').columns
 
-    assert sorted(found, key=lambda use: use.start) == [
-        ColumnUse(parts=("*",), start=7),
-        ColumnUse(parts=("o", "*"), start=10),
-        ColumnUse(parts=("shop", "Orders", "id"), start=15),
+    assert [(use.parts, use.start) for use in sorted(found, key=lambda use: use.start)] == [
+        (("*",), 7),
+        (("o", "*"), 10),
+        (("shop", "Orders", "id"), 15),
     ]
 
 

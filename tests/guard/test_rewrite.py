@@ -133,7 +133,7 @@ def test_each_statement_is_spliced_exactly(sql: str, expected: str) -> None:
         ("SELECT shop.customers.email FROM shop.customers", "SELECT customers.email FROM"),
         ("SELECT shop.customers.* FROM customers", "SELECT customers.* FROM"),
         ('SELECT "shop"."customers"."email" FROM customers', 'SELECT "customers"."email" FROM'),
-        ("SELECT SHOP . CUSTOMERS . ID FROM customers", "SELECT  CUSTOMERS . ID FROM"),
+        ("SELECT SHOP . CUSTOMERS . ID FROM customers", "SELECT CUSTOMERS . ID FROM"),
         ("SELECT shop/*.*/.customers.id FROM customers", "SELECT customers.id FROM"),
         ("SELECT shop.orders.id FROM shop.orders, customers", "SELECT shop.orders.id FROM"),
         ("SELECT 'ä', shop.customers.id FROM customers", "SELECT 'ä', customers.id FROM"),
@@ -388,6 +388,12 @@ def test_the_unbroken_splice_passes() -> None:
         ("_subselect", lambda *_: '(SELECT 1 FROM "customers") AS "customers"'),
         ("_subselect", lambda *_: '(SELECT 1 FROM "shop"."customers", pg_class) AS "customers"'),
         ("_subselect", lambda *_: '(WITH a AS (DELETE FROM x) SELECT 1 FROM "shop"."customers") a'),
+        ("_subselect", lambda *_: '(SELECT f("email") FROM "shop"."customers") AS "customers"'),
+        ("_subselect", lambda *_: '(SELECT s.f("email") FROM "shop"."customers") AS "customers"'),
+        ("_column_splices", lambda *_: [Splice(Span(7, 7), b"pg_sleep(1), ")]),
+        ("_column_splices", lambda *_: [Splice(Span(7, 12), b"lower(email)")]),
+        ("_name_splices", lambda *_: [Splice(Span(7, 7), b"extract(year FROM now()), ")]),
+        ("_name_splices", lambda *_: [Splice(Span(12, 12), b", coalesce(1)")]),
         ("quote", lambda _: '"hr"'),
         ("quote", lambda _: "pg_catalog"),
     ],
@@ -429,6 +435,16 @@ def test_a_splice_missing_for_one_of_two_uses_never_leaves(
     statement = admitted("SELECT 1 FROM shop.customers a, shop.customers b", SMALL)
     real = rewrite._relation_splices
     monkeypatch.setattr(rewrite, "_relation_splices", lambda *some: list(real(*some))[:1])
+
+    with pytest.raises(Internal):
+        rewrite.rewrite(statement, SMALL)
+
+
+def test_a_splice_that_swallows_a_call_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    statement = admitted("SELECT lower(email) FROM customers", SMALL)
+    monkeypatch.setattr(
+        rewrite, "_column_splices", lambda *_: [Splice(Span(7, 19), b"email       ")]
+    )
 
     with pytest.raises(Internal):
         rewrite.rewrite(statement, SMALL)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pg_guard_mcp.pipeline import Guard
     from pg_guard_mcp.settings import Settings
 
-_NOISY = ("mcp", "httpx", "uvicorn")
+_NOISY = ("mcp", "httpx", "uvicorn", "sqlglot")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

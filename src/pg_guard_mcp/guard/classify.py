@@ -8,10 +8,11 @@ them, and is refused.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Refused
-from pg_guard_mcp.guard import bounds, grammar, lexer, reading, syntax
+from pg_guard_mcp.guard import bounds, functions, grammar, lexer, reading, syntax
 from pg_guard_mcp.guard.plainer import plainer
 from pg_guard_mcp.model import ColumnUse, Finding, RelationUse, Span, Statement
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pg_guard_mcp.guard.syntax import Sighting
 
 _NAME_BYTES = 63
+MAX_RELATIONS = 200
+MAX_UNKNOWN_DEPTH = 6
 _GRAMMAR = frozenset({"syntax", "grammar"})
 _EXPLAIN = re.compile(r"\A\s*explain\s+(?=select|with|values|table)", re.IGNORECASE)
 
@@ -43,6 +46,8 @@ def classify(sql: str, *, max_bytes: int) -> Statement:
     if finding:
         raise Refused([finding])
     facts = _read(sql)
+    if finding := _too_much(tokens, facts):
+        raise Refused([finding])
     if not facts.findings:
         _agree(text, tokens, facts)
     facts.findings.extend(_cut_names(tokens, facts))
@@ -80,6 +85,47 @@ def _read(sql: str) -> Reading:
         ) from None
     except reading.NotUnderstood as error:
         raise Refused([_not_understood(f"its grammar holds {error}")]) from None
+
+
+def _too_much(tokens: list[Token], facts: Reading) -> Finding | None:
+    """Refuse what would cost the second parser or the rewrite more than a person could mean.
+
+    sqlglot knows functions of other databases that Postgres has not, and takes time exponential
+    in the nesting of some: 16 levels of `sort_array(1,` took 2.2 s.
+    """
+    if len(facts.relations) > MAX_RELATIONS:
+        return Finding(
+            rule="bounds",
+            message=f"the statement names more than {MAX_RELATIONS} relations",
+            hint="Put what is repeated into WITH and name it once.",
+        )
+    unknown = {
+        use.name
+        for use in facts.functions
+        if use.notation == "call" and not functions.is_builtin(use.name)
+    }
+    if unknown and _call_depth(tokens, unknown) > MAX_UNKNOWN_DEPTH:
+        return Finding(
+            rule="bounds",
+            message=f"calls of unknown functions nest deeper than {MAX_UNKNOWN_DEPTH}",
+            hint="Use the built-in functions of PostgreSQL.",
+        )
+    return None
+
+
+def _call_depth(tokens: list[Token], names: set[str]) -> int:
+    """Return how deep calls of `names` stand inside one another."""
+    depth = deepest = 0
+    opened: list[bool] = []
+    for before, token in pairwise(tokens):
+        if token.text == b"(":
+            is_name = before.kind in {lexer.Kind.WORD, lexer.Kind.QUOTED}
+            opened.append(is_name and lexer.identifier(before) in names)
+            depth += opened[-1]
+            deepest = max(deepest, depth)
+        elif token.text == b")" and opened:
+            depth -= opened.pop()
+    return deepest
 
 
 def _agree(text: bytes, tokens: list[Token], facts: Reading) -> None:

@@ -10,9 +10,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Refused
+from pg_guard_mcp.guard.detectors import mask
 from pg_guard_mcp.guard.lexer import Kind, Unterminated, identifier, tokens
 from pg_guard_mcp.guard.render import Rendered, escape, framed
-from pg_guard_mcp.model import Finding
+from pg_guard_mcp.model import Finding, ResultColumn, ResultSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,9 +39,9 @@ def list_schemas(policy: Policy, schema: str | None, search: str | None, tag: st
         raise Refused([_closed_schema(schema)])
     chosen = [info for info in relations if schema in {None, info.relation.schema}]
     if search is not None:
-        return _relations([info for info in chosen if _matches(info, search)], tag)
+        return _relations([info for info in chosen if _matches(info, search)], policy, tag)
     if schema is not None:
-        return _relations(chosen, tag)
+        return _relations(chosen, policy, tag)
     return _schemas(chosen, policy, tag)
 
 
@@ -54,11 +55,12 @@ def _schemas(relations: Iterable[RelationInfo], policy: Policy, tag: str) -> Ren
     return _answer(
         f"{_count(len(rows), 'schema')}. Call list_schemas with a schema to see its relations.",
         ["schema\trelations\tcomment", *rows],
+        policy,
         tag,
     )
 
 
-def _relations(relations: list[RelationInfo], tag: str) -> Rendered:
+def _relations(relations: list[RelationInfo], policy: Policy, tag: str) -> Rendered:
     rows = [
         _row(info.relation.schema, info.relation.name, info.kind, info.estimated_rows, info.comment)
         for info in relations
@@ -66,6 +68,7 @@ def _relations(relations: list[RelationInfo], tag: str) -> Rendered:
     return _answer(
         f"{_count(len(rows), 'relation')}. Call describe_view with a name to see its columns.",
         ["schema\tname\tkind\testimated_rows\tcomment", *rows],
+        policy,
         tag,
     )
 
@@ -98,7 +101,7 @@ def describe_view(policy: Policy, name: str, tag: str) -> Rendered:
         header += " Masked columns show their mask, not their value, wherever you use them."
     if info.comment:
         lines.append(_row("comment", info.comment))
-    return _answer(header, lines, tag)
+    return _answer(header, lines, policy, tag)
 
 
 def _mask(mask: Mask, policy: Policy) -> str:
@@ -195,7 +198,11 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _answer(header: str, lines: list[str], tag: str) -> Rendered:
+def _answer(header: str, lines: list[str], policy: Policy, tag: str) -> Rendered:
+    """Let the detectors see comments and defaults, too, and frame what is left."""
+    whole = ResultSet(columns=(ResultColumn("", "text"),), rows=[(line,) for line in lines])
+    masked, _ = mask(whole, policy.rules.detectors)
+    lines = [row[0] or "" for row in masked.rows]
     rows = len(lines) - 1
     if rows > _MAX_LINES:
         header += f" Only the first {_MAX_LINES} are shown: use search to narrow."

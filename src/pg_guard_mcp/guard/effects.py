@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.catalog import is_system
+from pg_guard_mcp.catalog import is_enum, is_system
 from pg_guard_mcp.guard import functions, grammar, reading
 
 if TYPE_CHECKING:
@@ -42,6 +42,12 @@ def _of_definition(definition: str, catalog: Catalog) -> str | None:
     for use in facts.functions:
         if not _only_computes(use, catalog):
             return f"it calls {use.spelling}"
+    for schema, operator in facts.operators:
+        if schema != "pg_catalog":
+            return f"it uses the operator {schema}.{operator}"
+    for kind in facts.types:
+        if kind.schema not in {None, "pg_catalog"} and not is_enum(kind.schema, kind.name, catalog):
+            return f"it casts to {kind.schema}.{kind.name}"
     for relation in facts.relations:
         if is_system(relation.schema, relation.name):
             return f"it reads {relation.schema}.{relation.name}"
@@ -61,7 +67,7 @@ def _read_by(info: RelationInfo, catalog: Catalog) -> Iterator[RelationInfo]:
 
 def _only_computes(use: FunctionUse, catalog: Catalog) -> bool:
     if use.notation == "attribute":
-        return not functions.is_denied_attribute(use.name)
+        return not functions.is_denied_attribute(use.name, catalog.system_names)
     if use.schema in {None, "pg_catalog"}:
         return use.notation == "grammar" or functions.judge_builtin(use.name, use.arguments).allowed
     return any(

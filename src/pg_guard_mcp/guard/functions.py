@@ -14,6 +14,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pg_guard_mcp.catalog import BUILTIN_TYPES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -85,11 +87,19 @@ def nearest_allowed(name: str) -> str | None:
     return next(iter(get_close_matches(folded, allowed, n=1, cutoff=0.75)), None)
 
 
-def is_denied_attribute(name: str) -> bool:
-    """Tell whether `x.name` may call a refused function."""
+def is_denied_attribute(name: str, system_names: frozenset[str]) -> bool:
+    """Tell whether `x.name` may call a refused function, or cast to a type nobody reviewed.
+
+    `system_names` are what the database at hand has in pg_catalog: an extension may have put
+    functions there, and every type's name is a function of one argument.
+    """
+    if name in _COLUMN_NAMES or name.removeprefix("_") in BUILTIN_TYPES:
+        return False
     if name == "pg_typeof":
         return True  # as a call it is cast to text, and as an attribute it could not be
-    return name in builtin_denied_single_argument() and name not in _COLUMN_NAMES
+    if is_builtin(name):
+        return name in builtin_denied_single_argument()
+    return name in system_names
 
 
 @cache

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from pg_guard_mcp.catalog import is_enum
 from pg_guard_mcp.guard import grammar, masking
 from pg_guard_mcp.guard.masking import Mask
 from pg_guard_mcp.model import Relation
@@ -188,7 +189,7 @@ class _View:
             statements = grammar.parse(info.definition or "")
         except (grammar.NotSql, grammar.TooDeep):
             return
-        self.calls_user_code = any(map(_is_user_call, _nodes(statements)))
+        self.calls_user_code = any(_is_user_call(node, catalog) for node in _nodes(statements))
         roots = [cast("Mapping[str, Tree]", statement["stmt"]) for statement in statements]
         if len(roots) != 1 or "SelectStmt" not in roots[0]:
             return
@@ -213,13 +214,18 @@ def _nodes(tree: object) -> Iterator[Tree]:
             stack.extend(item.values())
 
 
-def _is_user_call(node: Tree) -> bool:
+def _is_user_call(node: Tree, catalog: Catalog) -> bool:
     """Tell whether a node calls what is not in pg_catalog; Postgres writes such names qualified."""
     for kind, field in (("FuncCall", "funcname"), ("A_Expr", "name"), ("SubLink", "operName")):
         name = cast("Sequence[Mapping[str, Tree]]", cast("Tree", node.get(kind, {})).get(field, ()))
         if len(name) > 1 and name[0]["String"].get("sval") != "pg_catalog":
             return True
-    return False
+    type_name = cast("Tree", node.get("typeName", {}))
+    parts = cast("Sequence[Mapping[str, Tree]]", type_name.get("names", ()))
+    if len(parts) < 2:  # noqa: PLR2004 - schema and type
+        return False
+    schema, last = (cast("str", part["String"].get("sval", "")) for part in parts[-2:])
+    return schema != "pg_catalog" and not is_enum(schema, last, catalog)
 
 
 def _relations(items: Sequence[Mapping[str, Tree]]) -> Iterator[tuple[str, Relation | None]]:
@@ -247,7 +253,12 @@ def _origins(
     for node in _nodes(value):
         # A subquery, or a window defined elsewhere, reads columns that are not in sight here.
         window = cast("Tree", node.get("over", {}))
-        if "SubLink" in node or "name" in window or "refname" in window or _is_user_call(node):
+        if (
+            "SubLink" in node
+            or "name" in window
+            or "refname" in window
+            or _is_user_call(node, catalog)
+        ):
             return None
         if "ColumnRef" in node:
             origin = _origin(cast("Tree", node["ColumnRef"]), relations, catalog)

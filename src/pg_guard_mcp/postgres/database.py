@@ -229,13 +229,14 @@ class Database:
         """Fetch until a cap is reached: rows, bytes that will be shown, or bytes held here."""
         limits = self._limits
         rows: list[tuple[str | None, ...]] = []
-        shown = held = 0
+        shown = held = received = 0
         chunk_rows = _FIRST_ROWS
         while True:
             chunk = await cursor.fetch(min(chunk_rows, max_rows + 1 - len(rows)))
             for record in chunk:
                 if len(rows) == max_rows:
                     return rows, "rows"
+                received += sum(len(cell) for cell in record if cell is not None)
                 row = tuple(map(_bounded, record))
                 sizes = [len(cell) for cell in row if cell is not None]
                 shown += sum(min(size, limits.max_cell_bytes) for size in sizes) + len(row)
@@ -246,7 +247,7 @@ class Database:
             if not chunk:
                 return rows, None
             # As many as fit at the size seen so far: 250 rows of 4 MB took 1.1 GB.
-            chunk_rows = max(1, min(_CHUNK_ROWS, _CHUNK_CHARACTERS * len(rows) // (held + 1)))
+            chunk_rows = max(1, min(_CHUNK_ROWS, _CHUNK_CHARACTERS * len(rows) // (received + 1)))
 
 
 def _bounded(cell: str | None) -> str | None:

@@ -121,17 +121,41 @@ JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype IN ('e', 'd', 'r') AND {_USER_SCHEMA}
 """
 
+# An aggregate does what its support functions do; what pg_proc says of itself is not the point.
 _FUNCTIONS = f"""
-SELECT n.nspname AS schema, p.proname AS name, bool_or(p.provolatile = 'v') AS volatile,
-       bool_or(p.prosecdef) AS security_definer,
+SELECT n.nspname AS schema, p.proname AS name,
+       bool_or('v' IN (p.provolatile, s.provolatile)) AS volatile,
+       bool_or(p.prosecdef OR coalesce(s.prosecdef, false)) AS security_definer,
        coalesce(string_agg(CASE WHEN p.prokind IN ('f', 'w') AND l.lanname NOT IN ('c', 'internal')
-                                THEN pg_get_functiondef(p.oid) END, E'\n'), '') AS source
+                                THEN pg_get_functiondef(p.oid) END, E'\n'), '')
+       || coalesce(string_agg(s.prosrc, E'\n'), '') AS source
 FROM pg_proc p
 JOIN pg_language l ON l.oid = p.prolang
 JOIN pg_namespace n ON n.oid = p.pronamespace
+LEFT JOIN pg_aggregate a ON a.aggfnoid = p.oid
+LEFT JOIN pg_proc s ON s.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggmtransfn,
+                                 a.aggmfinalfn, a.aggserialfn, a.aggdeserialfn)
 WHERE {_USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
   AND has_function_privilege(p.oid, 'EXECUTE')
 GROUP BY 1, 2
+"""
+
+_SYSTEM_NAMES = """
+SELECT json_agg(DISTINCT name) AS names
+FROM (SELECT proname::text AS name FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+      UNION ALL
+      SELECT typname::text FROM pg_type
+      WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype <> 'p') system
+"""
+
+_CASTS = """
+SELECT format_type(c.castsource, NULL) || ' to ' || format_type(c.casttarget, NULL) AS cast
+FROM pg_cast c
+JOIN pg_proc p ON p.oid = c.castfunc
+JOIN pg_type s ON s.oid = c.castsource
+JOIN pg_type t ON t.oid = c.casttarget
+WHERE p.pronamespace <> 'pg_catalog'::regnamespace
+  AND s.typnamespace = 'pg_catalog'::regnamespace AND t.typnamespace = 'pg_catalog'::regnamespace
 """
 
 _SERVER = """
@@ -164,6 +188,8 @@ _QUERIES = {
     "indexes": _INDEXES,
     "types": _TYPES,
     "functions": _FUNCTIONS,
+    "system_names": _SYSTEM_NAMES,
+    "casts": _CASTS,
     "server": _SERVER,
 }
 
@@ -204,12 +230,15 @@ def _assemble(found: Mapping[str, Rows]) -> Catalog:
             ),
         )
     (server,) = found["server"]
+    (system,) = found["system_names"]
     return Catalog(
         database=server["database"],
         server_version=server["version"],
         relations=relations,
         types=tuple(TypeInfo(**row) for row in found["types"]),
         functions=tuple(FunctionInfo(**row) for row in found["functions"]),
+        system_names=frozenset(system["names"]),
+        casts=tuple(row["cast"] for row in found["casts"]),
         schemas={row["name"]: row["comment"] for row in found["schemas"]},
     )
 

@@ -20,6 +20,9 @@ INSTRUCTIONS = (
 )
 
 
+_NAME_CHARACTERS = 256
+
+
 class _Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -35,15 +38,20 @@ class _Explain(_Arguments):
 
 class _ListSchemas(_Arguments):
     schema_: str | None = Field(
-        default=None, alias="schema", description="List the relations of this schema."
+        default=None,
+        alias="schema",
+        max_length=_NAME_CHARACTERS,
+        description="List the relations of this schema.",
     )
     search: str | None = Field(
-        default=None, description="Text to find in names of relations and columns, and comments."
+        default=None,
+        max_length=_NAME_CHARACTERS,
+        description="Text to find in names of relations and columns, and comments.",
     )
 
 
 class _DescribeView(_Arguments):
-    name: str = Field(description="A view or table, as schema.name.")
+    name: str = Field(max_length=_NAME_CHARACTERS, description="A view or table, as schema.name.")
 
 
 _MODELS: Mapping[str, type[_Arguments]] = {

@@ -31,10 +31,34 @@ def masked_relation_shape(statement: Statement, policy: Policy) -> Iterator[Find
                 message=f"{relation} has masked columns, so TABLESAMPLE cannot read it",
                 hint="Use ORDER BY random() LIMIT n.",
             )
+    yield from _captured_columns(statement, policy)
     for column in statement.columns:
         if column.parts[-1] in _SYSTEM_COLUMNS:
             yield Finding(
                 rule="masked-relation-shape",
                 message=f"the system column {column.parts[-1]} is not available over {masked[0]}",
                 hint="Name the relation's own columns; describe_view lists them.",
+            )
+
+
+def _captured_columns(statement: Statement, policy: Policy) -> Iterator[Finding]:
+    """Refuse `schema.relation.column` where the bare relation's name could mean something else.
+
+    The subselect that stands for a masked relation has no schema, so its columns lose theirs.
+    """
+    uses = {
+        (relation.schema, relation.name)
+        for use in statement.relations
+        if (relation := policy.resolve(use.schema, use.name))
+    }
+    for column in statement.columns:
+        relation = policy.resolve(*column.parts[:2]) if len(column.parts) > 1 else None
+        if relation is None or not policy.masked(relation):
+            continue
+        others = {name for schema, name in uses if schema != relation.schema}
+        if relation.name in others | statement.names:
+            yield Finding(
+                rule="masked-relation-shape",
+                message=f"{'.'.join(column.parts)} could mean another {relation.name}",
+                hint="Give each relation an alias and name columns by it.",
             )
