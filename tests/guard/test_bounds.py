@@ -52,6 +52,9 @@ def type_work(depth: int, times: int) -> str:
         (type_work(6, 32), type_work(6, 33)),
         ("SELECT a" + "[1]" * 17, "SELECT a" + "[1]" * 18),
         ("SELECT a" + " [ 1 ] " * 17, "SELECT a" + " [ 1 ] " * 18),
+        ("SELECT (a)" + "[1].b" * 17, "SELECT (a)" + "[1].b" * 18),
+        (nested("abs(", 20), nested("abs(", 21)),
+        (nested('"f" (', 20), nested('"f" (', 21)),
         ("SELECT " + "- " * 16 + "1", "SELECT " + "- " * 17 + "1"),
         ("SELECT " + "NOT " * 16 + "true", "SELECT " + "not " * 17 + "true"),
         ("SELECT " + "- NOT " * 8 + "1", "SELECT " + "- NOT " * 8 + "- 1"),
@@ -68,6 +71,7 @@ def test_each_bound_lets_its_limit_pass_and_nothing_over_it(within: str, beyond:
 
 def test_the_bounds_are_as_documented() -> None:
     assert (bounds.MAX_DEPTH, bounds.MAX_TYPE_DEPTH, bounds.MAX_SUBSCRIPTS) == (32, 6, 16)
+    assert bounds.MAX_CALL_DEPTH == 20
     assert (bounds.MAX_PREFIXES, bounds.MAX_TOKENS, bounds.MAX_TYPE_WORK) == (16, 20_000, 4_096)
 
 

@@ -32,6 +32,7 @@ _NODES = frozenset(
 # Fields that hold a message directly, without a node's capitalised key around it.
 _MESSAGES = {
     "alias": "Alias",
+    "arg": "JsonValueExpr",
     "collClause": "CollateClause",
     "constructor": "JsonAggConstructor",
     "context_item": "JsonValueExpr",
