@@ -93,6 +93,7 @@ def test_every_tool_says_that_it_only_reads(server: Server) -> None:
 
 def test_what_each_tool_takes_is_plain_json_schema(server: Server) -> None:
     text = {"type": "string"}
+    name = text | {"maxLength": 256}
     shape = {"type": "object", "additionalProperties": False}
 
     assert {tool["name"]: schema_of(tool) for tool in server.tools()} == {
@@ -105,8 +106,8 @@ def test_what_each_tool_takes_is_plain_json_schema(server: Server) -> None:
             "required": ["sql"],
         },
         "explain": shape | {"properties": {"sql": text}, "required": ["sql"]},
-        "list_schemas": shape | {"properties": {"schema": text, "search": text}},
-        "describe_view": shape | {"properties": {"name": text}, "required": ["name"]},
+        "list_schemas": shape | {"properties": {"schema": name, "search": name}},
+        "describe_view": shape | {"properties": {"name": name}, "required": ["name"]},
     }
 
 
