@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pg_guard_mcp.pipeline import Guard
 
 SUBJECT = "bearer"
+_NAMES_OF_HERE = ("127.0.0.1", "localhost", "[::1]")
 _GOODBYE_SECONDS = 5
 
 
@@ -67,6 +69,7 @@ async def serve(
 
     """
     _check_loopback(host)
+    listening = _listen(host, port)
     service = Service(limits=limits, open_guard=open_guard, subject=_subject)
     app = service.server.streamable_http_app(
         auth=AuthSettings(
@@ -75,7 +78,7 @@ async def serve(
         token_verifier=_OneToken(token),
         # Against DNS rebinding: a page in a browser must not reach the server under its own name.
         transport_security=TransportSecuritySettings(
-            allowed_hosts=[f"{name}:*" for name in ("127.0.0.1", "localhost", "[::1]")],
+            allowed_hosts=[f"{name}:*" for name in (*_NAMES_OF_HERE, _in_url(host))],
             allowed_origins=[],
         ),
     )
@@ -97,7 +100,7 @@ async def serve(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(service.warm_up)
             tasks.start_soon(end_on_signal, close)
-            await server.serve()
+            await server.serve(sockets=[listening])
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
@@ -107,6 +110,17 @@ async def serve(
 def _subject() -> str | None:
     token = get_access_token()
     return token.subject if token else None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port. Raises: ConfigurationError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigurationError(
+            [Problem(f"port {port} is not free: {error.strerror}", "choose another with --port")]
+        ) from None
 
 
 def _check_loopback(host: str) -> None:

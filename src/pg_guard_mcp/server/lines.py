@@ -68,10 +68,17 @@ def find_fault(line: bytes) -> protocol.JSONRPCError | None:
     if len(line) >= MAX_LINE_BYTES:
         return _error(None, protocol.INVALID_REQUEST, "the message is too long")
     try:
-        protocol.jsonrpc_message_adapter.validate_json(line, by_name=False)
+        message = protocol.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError:
         return _explain(line)
+    # With an id that is none, a request would pass for a notification, and never be answered.
+    if isinstance(message, protocol.JSONRPCNotification) and b'"id"' in line and _has_id(line):
+        return _error(None, protocol.INVALID_REQUEST, "the id is neither text nor a whole number")
     return None
+
+
+def _has_id(line: bytes) -> bool:
+    return "id" in json.loads(line)
 
 
 def _explain(line: bytes) -> protocol.JSONRPCError:
@@ -91,7 +98,10 @@ def _id(line: bytes) -> str | int | None:
     except (ValueError, RecursionError):
         return None
     found = message.get("id") if isinstance(message, dict) else None
-    return found if isinstance(found, (str, int)) and not isinstance(found, bool) else None
+    if isinstance(found, str):
+        # A lone surrogate could not be written back.
+        return found if found.isprintable() else None
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def _error(request_id: str | int | None, code: int, message: str) -> protocol.JSONRPCError:

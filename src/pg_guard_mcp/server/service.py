@@ -20,7 +20,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from pg_guard_mcp import __version__
-from pg_guard_mcp.errors import GuardError, Internal
+from pg_guard_mcp.errors import Cancelled, GuardError, Internal
 from pg_guard_mcp.model import Client
 from pg_guard_mcp.server import tools
 
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 _TOOLS_SECONDS = 300_000
 _WARM_UP_AFTER_SECONDS = 0.05
+_GOODBYE_SECONDS = 5.0
 
 
 class Service:
@@ -51,6 +52,7 @@ class Service:
         self._session_id = uuid.uuid4().hex
         self._guard: Guard | None = None
         self._opening = anyio.Lock()
+        self._calls: dict[anyio.CancelScope, anyio.Event] = {}
         self._asked = anyio.Event()
         self._tools = tools.definitions(max_rows=limits.max_rows)
         schemas = {tool.name: tool.input_schema for tool in self._tools}
@@ -79,7 +81,13 @@ class Service:
             _log_crash("not_ready", error)
 
     async def close(self) -> None:
-        """Say goodbye to Postgres, and tell where the trail ends."""
+        """End every call, say goodbye to Postgres, and tell where the trail ends."""
+        calls = tuple(self._calls.items())
+        for scope, _ in calls:
+            scope.cancel()
+        with anyio.move_on_after(_GOODBYE_SECONDS, shield=True):
+            for _, ended in calls:
+                await ended.wait()
         if self._guard is not None:
             await self._guard.database.close()
             self._guard.trail.checkpoint()
@@ -95,6 +103,18 @@ class Service:
     ) -> dict[str, Any]:
         if not tools.is_tool(params.name):
             raise MCPError(code=protocol.INVALID_PARAMS, message=f"Unknown tool: {params.name}")
+        with anyio.CancelScope() as scope:
+            ended = self._calls[scope] = anyio.Event()
+            try:
+                return await self._result(context, params)
+            finally:
+                del self._calls[scope]
+                ended.set()
+        return _text(Cancelled("the server is ending", "Start it again.").as_text(), error=True)
+
+    async def _result(
+        self, context: ServerRequestContext[Any], params: protocol.CallToolRequestParams
+    ) -> dict[str, Any]:
         try:
             return _text(await self._answer(context, params))
         except GuardError as error:
