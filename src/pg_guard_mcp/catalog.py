@@ -153,8 +153,8 @@ class Catalog:
     relations: Mapping[Relation, RelationInfo] = field(default_factory=dict)
     types: tuple[TypeInfo, ...] = ()
     functions: tuple[FunctionInfo, ...] = ()
-    system_names: frozenset[str] = frozenset()
-    """Functions and types in this database's pg_catalog, those of extensions included."""
+    system_functions: frozenset[str] = frozenset()
+    """Functions in this database's pg_catalog, those of extensions included."""
     casts: tuple[str, ...] = ()
     """Casts between built-in types that run a user's function, as `source to target`."""
     schemas: Mapping[str, str | None] = field(default_factory=dict)

@@ -10,7 +10,7 @@ COMMENT ON SCHEMA shop IS 'Customers, catalogue, orders and support of the demo 
 CREATE SCHEMA hr;
 COMMENT ON SCHEMA hr IS 'Personnel; closed to agents';
 
--- Helpers of this session only.
+-- Helpers, gone when the seeding ends.
 CREATE FUNCTION pg_temp.pick(seed bigint, salt bigint, choices bigint) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     -- Postgres's own hash, which hash partitioning keeps the same from version to version.

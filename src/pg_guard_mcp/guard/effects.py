@@ -67,7 +67,7 @@ def _read_by(info: RelationInfo, catalog: Catalog) -> Iterator[RelationInfo]:
 
 def _only_computes(use: FunctionUse, catalog: Catalog) -> bool:
     if use.notation == "attribute":
-        return not functions.is_denied_attribute(use.name, catalog.system_names)
+        return not functions.is_denied_attribute(use.name, catalog.system_functions)
     if use.schema in {None, "pg_catalog"}:
         return use.notation == "grammar" or functions.judge_builtin(use.name, use.arguments).allowed
     return any(

@@ -87,11 +87,11 @@ def nearest_allowed(name: str) -> str | None:
     return next(iter(get_close_matches(folded, allowed, n=1, cutoff=0.75)), None)
 
 
-def is_denied_attribute(name: str, system_names: frozenset[str]) -> bool:
-    """Tell whether `x.name` may call a refused function, or cast to a type nobody reviewed.
+def is_denied_attribute(name: str, system_functions: frozenset[str]) -> bool:
+    """Tell whether `x.name` may call a refused function.
 
-    `system_names` are what the database at hand has in pg_catalog: an extension may have put
-    functions there, and every type's name is a function of one argument.
+    `system_functions` are what the database at hand has in pg_catalog: an extension may have put
+    more there. Casts in this notation are the business of the rule about types.
     """
     if name in _COLUMN_NAMES or name.removeprefix("_") in BUILTIN_TYPES:
         return False
@@ -99,7 +99,7 @@ def is_denied_attribute(name: str, system_names: frozenset[str]) -> bool:
         return True  # as a call it is cast to text, and as an attribute it could not be
     if is_builtin(name):
         return name in builtin_denied_single_argument()
-    return name in system_names
+    return name in system_functions
 
 
 @cache

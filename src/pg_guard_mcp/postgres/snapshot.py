@@ -140,12 +140,10 @@ WHERE {_USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
 GROUP BY 1, 2
 """
 
-_SYSTEM_NAMES = """
-SELECT json_agg(DISTINCT name) AS names
-FROM (SELECT proname::text AS name FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
-      UNION ALL
-      SELECT typname::text FROM pg_type
-      WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype <> 'p') system
+_SYSTEM_FUNCTIONS = """
+SELECT json_agg(DISTINCT proname) AS names
+FROM pg_proc
+WHERE pronamespace = 'pg_catalog'::regnamespace
 """
 
 _CASTS = """
@@ -188,7 +186,7 @@ _QUERIES = {
     "indexes": _INDEXES,
     "types": _TYPES,
     "functions": _FUNCTIONS,
-    "system_names": _SYSTEM_NAMES,
+    "system_functions": _SYSTEM_FUNCTIONS,
     "casts": _CASTS,
     "server": _SERVER,
 }
@@ -230,14 +228,14 @@ def _assemble(found: Mapping[str, Rows]) -> Catalog:
             ),
         )
     (server,) = found["server"]
-    (system,) = found["system_names"]
+    (system,) = found["system_functions"]
     return Catalog(
         database=server["database"],
         server_version=server["version"],
         relations=relations,
         types=tuple(TypeInfo(**row) for row in found["types"]),
         functions=tuple(FunctionInfo(**row) for row in found["functions"]),
-        system_names=frozenset(system["names"]),
+        system_functions=frozenset(system["names"]),
         casts=tuple(row["cast"] for row in found["casts"]),
         schemas={row["name"]: row["comment"] for row in found["schemas"]},
     )

@@ -20,7 +20,6 @@ NOT_ENFORCED = (
     "database.require_replica",
     "database.max_replica_lag_seconds",
     "database.expect_system_identifier",
-    "database.allow_overprivileged_role",
     "limits.max_cost",
     "approval.relations",
     "approval.columns",

@@ -28,7 +28,7 @@ def allowed_functions(statement: Statement, policy: Policy) -> Iterator[Finding]
         if use.notation == "grammar":
             continue
         if use.notation == "attribute" and not functions.is_denied_attribute(
-            use.name, policy.catalog.system_names
+            use.name, policy.catalog.system_functions
         ):
             continue  # a field, or a reviewed function on one value
         if use.notation == "call" and policy.user_function(use.schema, use.name):
