@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
     from tests.support.postgres import Shop, ShopServer
 
-HASHED = (
-    SHOP
-    + '[mask]\n"shop.customers.email" = "hash"\n"shop.newsletter.address" = "hash"\n'
-    + '"shop.customers.full_name" = "hash"\n'
-)
+HASHED = SHOP + '[mask]\n"shop.customers.email" = "hash"\n"shop.customers.full_name" = "hash"\n'
+TWICE_HASHED = HASHED + '"shop.newsletter.address" = "hash"\n'
 OTHER_KEY = bytes(range(1, 33))
 
 
@@ -43,10 +40,13 @@ async def test_a_hash_is_keyed_and_the_same_in_every_column(
     first = "SELECT email FROM shop.customers WHERE id = 1"
     joined = "SELECT count(*) FROM shop.newsletter JOIN shop.customers ON email = address"
 
-    async with guarding(tmp_path / "one", fresh_shop.agent, HASHED) as (guard, _):
+    async with guarding(tmp_path / "one", fresh_shop.agent, TWICE_HASHED) as (guard, _):
         ((hashed,),) = await ask(guard, first)
         ((matches,),) = await ask(guard, joined)
-    async with guarding(tmp_path / "two", fresh_shop.agent, HASHED, key=OTHER_KEY) as (guard, _):
+    async with guarding(tmp_path / "two", fresh_shop.agent, TWICE_HASHED, key=OTHER_KEY) as (
+        guard,
+        _,
+    ):
         ((otherwise,),) = await ask(guard, first)
 
     assert hashed == hmac.new(KEY, email.encode(), hashlib.sha256).hexdigest()[:32]

@@ -129,7 +129,7 @@ async def active(admin: asyncpg.Connection[asyncpg.Record], sql: str = "") -> li
         SELECT pid
         FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'
-          AND strpos(query, $1) > 0
+          AND backend_type = 'client backend' AND strpos(query, $1) > 0
         """,
         sql,
     )
