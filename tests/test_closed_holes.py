@@ -9,6 +9,7 @@ import pytest
 from pg_guard_mcp import pipeline
 from pg_guard_mcp.errors import GuardError, Refused, Unavailable
 from tests.guarding import SHOP, ask, call, execute, guarding, outcome
+from tests.support.postgres import connected
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,9 +84,12 @@ async def test_no_function_or_cast_is_reached_as_an_attribute(
 async def test_the_type_of_a_value_spells_out_no_hidden_relation(
     fresh_shop: Shop, tmp_path: Path
 ) -> None:
+    async with connected(fresh_shop.admin) as admin:
+        number = await admin.fetchval("SELECT 'hr.salaries'::regtype::oid::text")
+
     async with guarding(tmp_path, fresh_shop.admin) as (guard, _):
-        rows = await ask(guard, "SELECT ARRAY[pg_typeof(1), 'hr.salaries', '16400']")
-        assert rows == [("{integer,hr.salaries,16400}",)]
+        rows = await ask(guard, f"SELECT ARRAY[pg_typeof(1), '{number}']")
+        assert rows == [(f"{{integer,{number}}}",)]
         assert await ask(guard, "SELECT * FROM pg_typeof(lower(')')) AS t") == [("text",)]
 
 

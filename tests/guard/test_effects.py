@@ -110,3 +110,17 @@ def test_views_that_read_each_other_end() -> None:
     one = replace(one, sources=((two.relation, "x"),))
 
     assert reason(one, known(one, two)) is None
+
+
+@pytest.mark.parametrize(
+    ("definition", "expected"),
+    [
+        ("SELECT t.x OPERATOR(tools.+) 1 AS x FROM s.t", "it uses the operator tools.+"),
+        ("SELECT t.x::tools.box AS x FROM s.t", "it casts to tools.box"),
+        ("SELECT t.x OPERATOR(pg_catalog.+) 1 AS x FROM s.t", None),
+    ],
+)
+def test_an_operator_or_type_of_a_user_is_code_of_a_user(
+    definition: str, expected: str | None
+) -> None:
+    assert effect(definition) == expected
