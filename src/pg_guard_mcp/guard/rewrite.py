@@ -1,9 +1,10 @@
 """An admitted statement in, SQL that may run out: the agent's own text, with our splices.
 
 Every relation is qualified, because the transaction runs with `search_path = pg_catalog`, and a
-relation with masked columns gives way to a subselect in which the masks stand. Nothing else
-changes, to the byte. What comes out is parsed again and must name exactly the relations judged,
-the masked ones only inside our own subselects.
+relation with masked columns gives way to a subselect in which the masks stand; what pg_typeof
+returns is cast to text. Nothing else changes, to the byte. What comes out is parsed again and must
+name exactly the relations judged, the masked ones only inside our own subselects, and call what
+the agent's text calls.
 """
 
 from __future__ import annotations

@@ -84,10 +84,6 @@ _READS = protocol.ToolAnnotations(
 )
 
 
-class ArgumentsError(ValueError):
-    """The arguments do not fit the tool; says how, without repeating their values."""
-
-
 def definitions(*, max_rows: int) -> list[protocol.Tool]:
     """Return the four tools as `tools/list` shows them."""
     return [
