@@ -17,6 +17,7 @@ from tests.support.postgres import connected, fresh_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     import asyncpg
 
@@ -114,24 +115,42 @@ def shared_database(server: ShopServer) -> Iterator[Shop]:
 
 
 async def backends(admin: asyncpg.Connection[asyncpg.Record], sql: str) -> list[int]:
-    """Find the backends that run a statement with `sql` in it, waiting until there is one."""
+    """Find the backends that run a statement with `sql` in it, waiting until there is one.
+
+    One that has only just begun may still be parsing it, where a cancel finds nothing to end.
+    """
     async with asyncio.timeout(_DEADLINE_SECONDS):
         # Postgres tells nobody when a query starts or ends: it must be asked.
-        while not (found := await active(admin, sql)):  # noqa: ASYNC110 - see above
+        while not (found := await active(admin, sql, seconds=0.05)):  # noqa: ASYNC110 - see above
             await anyio.sleep(0.01)
     return found
 
 
-async def active(admin: asyncpg.Connection[asyncpg.Record], sql: str = "") -> list[int]:
-    """Find the other backends of this database that are at work on a statement with `sql` in it."""
+async def logged(log: Path, sql: str) -> None:
+    """Wait until Postgres has written a statement with `sql` in it to its log."""
+    async with asyncio.timeout(_DEADLINE_SECONDS):
+        path = anyio.Path(log)
+        while sql not in await path.read_text(encoding="utf-8"):  # noqa: ASYNC110 - see `backends`
+            await anyio.sleep(0.01)
+
+
+async def active(
+    admin: asyncpg.Connection[asyncpg.Record], sql: str = "", *, seconds: float = 0
+) -> list[int]:
+    """Find the other backends of this database at work on a statement with `sql` in it.
+
+    `seconds`: for how long at least they have been parsing or executing it.
+    """
     rows = await admin.fetch(
         """
         SELECT pid
         FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'
           AND backend_type = 'client backend' AND strpos(query, $1) > 0
+          AND clock_timestamp() - query_start >= make_interval(secs => $2)
         """,
         sql,
+        seconds,
     )
     return [row["pid"] for row in rows]
 
