@@ -83,8 +83,7 @@ class RelationUse:
     table_command: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionUse:
+class FunctionUse(NamedTuple):
     """A function the statement calls.
 
     `notation` tells how: `call` is `f(x)`; `syntax` is grammar that calls a function (`EXTRACT`,
@@ -100,8 +99,7 @@ class FunctionUse:
     arguments: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypeUse:
+class TypeUse(NamedTuple):
     """A type the statement names, in a cast, a typed literal or a column definition list."""
 
     schema: str | None
@@ -109,8 +107,7 @@ class TypeUse:
     start: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnUse:
+class ColumnUse(NamedTuple):
     """A column reference, its parts as Postgres folds them; a final `*` is kept as `*`.
 
     `second_start` is where the second part begins, or where the reference begins if it has one.

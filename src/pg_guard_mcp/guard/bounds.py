@@ -44,6 +44,9 @@ _TYPE_WORDS = frozenset(
 ) | {b"ARRAY"}
 _PREFIX_WORDS = frozenset({b"NOT"})
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+# Where neither of these finds anything, the slower scans below cannot either.
+_ODD = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f-\xff]|[uU]&")
+_RUNNING = re.compile(rb"[+\-*/<>=~!@#%^&|`?\[]|not", re.IGNORECASE)
 _INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cf", "Cc", "Co", "Cn", "Cs"})
 _OPENINGS = {b"(": b")", b"[": b"]"}
 _CLOSINGS = frozenset(_OPENINGS.values())
@@ -83,14 +86,16 @@ def check(text: bytes) -> tuple[list[Token], Finding | None]:
             message="a quote or a comment is never closed",
             hint="Close every quote and comment.",
         )
-    return found, next(_broken(found), None)
+    return found, next(_broken(text, found), None)
 
 
-def _broken(found: list[Token]) -> Iterator[Finding]:
-    """Yield the bounds that `found` breaks."""
-    yield from _odd_tokens(found)
+def _broken(text: bytes, found: list[Token]) -> Iterator[Finding]:
+    """Yield the bounds that the tokens of `text` break."""
+    if _ODD.search(text):
+        yield from _odd_tokens(found)
     yield from _nesting(found)
-    yield from _runs(found)
+    if len(_RUNNING.findall(text)) > min(MAX_SUBSCRIPTS, MAX_PREFIXES):
+        yield from _runs(found)
 
 
 def _odd_tokens(found: list[Token]) -> Iterator[Finding]:
@@ -119,52 +124,74 @@ def _odd_tokens(found: list[Token]) -> Iterator[Finding]:
 def _nesting(found: list[Token]) -> Iterator[Finding]:
     """Refuse nesting deeper than any real statement has."""
     nest = _Nest()
-    previous = b""
     for token in found:
-        text = token.text.upper() if token.kind is Kind.WORD else token.text
-        nest.step(token.kind, text, previous)
-        if len(nest.closers) > MAX_DEPTH or len(nest.call_openings) > MAX_CALL_DEPTH:
+        nest.step(token)
+        if nest.deepest > MAX_DEPTH or nest.deepest_call > MAX_CALL_DEPTH:
             yield _bound(
                 f"brackets or CASE are nested deeper than {MAX_DEPTH}, or calls than"
                 f" {MAX_CALL_DEPTH}",
                 "Flatten the statement, with WITH for the inner queries.",
             )
             return
-        if len(nest.type_openings) > MAX_TYPE_DEPTH or nest.type_work > MAX_TYPE_WORK:
+        if nest.deepest_type > MAX_TYPE_DEPTH or nest.type_work > MAX_TYPE_WORK:
             yield _bound(
                 f"type calls or ARRAY[ are nested deeper than {MAX_TYPE_DEPTH}, or too many",
                 "Cast with x::type instead of type(x), and nest less.",
             )
             return
-        previous = text if token.kind in {Kind.WORD, Kind.QUOTED} else b""
 
 
 class _Nest:
-    """What is open at one point of a scan."""
+    """What is open at one point of a scan, and how deep it has been."""
 
     def __init__(self) -> None:
-        self.closers: list[bytes] = []
-        self.call_openings: list[int] = []
-        self.type_openings: list[int] = []
-        self.type_work = 0
+        self.deepest = self.deepest_call = self.deepest_type = self.type_work = 0
+        self._closers: list[bytes] = []
+        self._calls: list[int] = []
+        self._types: list[int] = []
+        self._previous = b""  # the word before the next token, if that was a word
 
-    def step(self, kind: Kind, text: bytes, previous: bytes) -> None:
-        """Take in the next token; `previous` is the word before it, if that was a word."""
-        if kind is Kind.SYMBOL and text in _OPENINGS:
-            if previous and text == b"(":
-                self.call_openings.append(len(self.closers))
+    def step(self, token: Token) -> None:
+        """Take in the next token."""
+        kind, _, _, text = token
+        if kind is Kind.SYMBOL:
+            if text in _OPENINGS:
+                self._open(_OPENINGS[text], self._previous)
+            elif text in _CLOSINGS:
+                self._close(text)
+            self._previous = b""
+        elif kind is Kind.WORD:
+            self._previous = text.upper()
+            if self._previous == b"CASE":
+                self._open(b"END", b"")
+            elif self._previous == b"END":
+                self._close(b"END")
+        else:
+            self._previous = text if kind is Kind.QUOTED else b""
+
+    def _open(self, closer: bytes, previous: bytes) -> None:
+        """Take in what `closer` will close; `previous` is the word before it, if that was one."""
+        depth = len(self._closers)
+        if previous:
+            if closer == b")":
+                self._calls.append(depth)
+                self.deepest_call = max(self.deepest_call, len(self._calls))
             if previous in _TYPE_WORDS:
-                self.type_openings.append(len(self.closers))
-                self.type_work += 2 ** len(self.type_openings)
-            self.closers.append(_OPENINGS[text])
-        elif kind is Kind.WORD and text == b"CASE":
-            self.closers.append(b"END")
-        elif self.closers and text == self.closers[-1] and kind in {Kind.SYMBOL, Kind.WORD}:
-            self.closers.pop()
-            if self.call_openings and self.call_openings[-1] == len(self.closers):
-                self.call_openings.pop()
-            if self.type_openings and self.type_openings[-1] == len(self.closers):
-                self.type_openings.pop()
+                self._types.append(depth)
+                self.deepest_type = max(self.deepest_type, len(self._types))
+                self.type_work += 2 ** len(self._types)
+        self._closers.append(closer)
+        self.deepest = max(self.deepest, depth + 1)
+
+    def _close(self, closer: bytes) -> None:
+        """Take in a closing token; one that closes nothing is the parser's to refuse."""
+        if not self._closers or self._closers[-1] != closer:
+            return
+        self._closers.pop()
+        depth = len(self._closers)
+        for openings in (self._calls, self._types):
+            if openings and openings[-1] == depth:
+                openings.pop()
 
 
 def _runs(found: list[Token]) -> Iterator[Finding]:

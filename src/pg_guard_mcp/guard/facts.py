@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pg_guard_mcp.model import Finding, FunctionUse, TypeUse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelationName:
+class RelationName(NamedTuple):
     """A relation as the tree has it; `start` is where its name, schema first, begins."""
 
     schema: str | None
@@ -21,8 +20,7 @@ class RelationName:
     sampled: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnName:
+class ColumnName(NamedTuple):
     """A column reference as the tree has it, its parts folded; a final `*` is kept as `*`."""
 
     parts: tuple[str, ...]

@@ -44,24 +44,25 @@ class Unterminated(ValueError):
     """A quote, dollar quote or comment is opened and never closed."""
 
 
-# The alternatives are ordered as scan.l tries them; each is linear, none can backtrack far.
+# White space and the token after it. The alternatives are ordered as scan.l tries them, but for
+# words, which come first because most tokens are; each is linear, none can backtrack far.
 _TOKEN = re.compile(
     rb"""
-      (?P<space>[ \t\n\r\f]+)
+    [ \t\n\r\f]*(?:
+      (?P<word>(?![bBeEnNxX]')[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*)
     | (?P<comment>--[^\n\r]*)
     | (?P<block>/\*)
-    | (?P<escape>[eE]'(?:[^'\\]|\\.|'')*')
-    | (?P<broken>[eE]')
+    | (?P<symbol>::|:=|=>|\.\.|[()\[\],;:]|\.(?![0-9]))
     | (?P<literal>[bBxXnN]?'(?:[^']|'')*')
+    | (?P<escape>[eE]'(?:[^'\\]|\\.|'')*')
     | (?P<dollar>\$(?P<tag>[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$)
     | (?P<quoted>"(?:[^"]|"")*")
-    | (?P<word>[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*)
     | (?P<parameter>\$[0-9]+)
     | (?P<number>(?:0[xX][0-9A-Fa-f_]+|0[oO][0-7_]+|0[bB][01_]+
         |(?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?))
-    | (?P<symbol>::|:=|=>|\.\.|[()\[\],;:.])
     | (?P<operator>[+\-*/<>=~!@\#%^&|`?]+?(?=--|/\*|[^+\-*/<>=~!@\#%^&|`?]|\Z))
     | (?P<other>.)
+    | \Z)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -78,7 +79,6 @@ _KINDS = {
     "number": Kind.NUMBER,
     "symbol": Kind.SYMBOL,
     "operator": Kind.OPERATOR,
-    "other": Kind.SYMBOL,
 }
 
 
@@ -90,26 +90,27 @@ def tokens(text: bytes) -> Iterator[Token]:
 
     """
     position, end = 0, len(text)
-    scan = _TOKEN.match
     while position < end:
-        match = scan(text, position)
-        if match is None:  # pragma: no cover - `other` matches any byte
-            raise Unterminated
-        group = match.lastgroup or "other"
-        start, position = position, match.end()
-        if group == "space":
-            continue
-        if group == "block":
-            position = _comment_end(text, start)
-            kind = Kind.COMMENT
-        elif group == "dollar":
-            position = _dollar_end(text, match.group("dollar"), position)
-            kind = Kind.LITERAL
-        elif group == "broken" or (group == "other" and text[start] in b"'\""):
-            raise Unterminated
-        else:
-            kind = _KINDS[group]
-        yield Token(kind, start, position, text[start:position])
+        for match in _TOKEN.finditer(text, position):
+            group = match.lastgroup
+            if group is None:  # white space to the end
+                return
+            start, position = match.span(group)
+            if group in _KINDS:
+                yield Token(_KINDS[group], start, position, text[start:position])
+                continue
+            if group == "block":
+                position = _comment_end(text, start)
+                yield Token(Kind.COMMENT, start, position, text[start:position])
+            elif group == "dollar":
+                position = _dollar_end(text, match.group(group), position)
+                yield Token(Kind.LITERAL, start, position, text[start:position])
+            elif text[start] in b"'\"eE":  # an E is a word unless its quote is never closed
+                raise Unterminated
+            else:
+                yield Token(Kind.SYMBOL, start, position, text[start:position])
+                continue
+            break  # the next match begins where we found this token to end
 
 
 def _comment_end(text: bytes, start: int) -> int:

@@ -6,26 +6,26 @@ field that holds a message of its own. A node of a newer grammar is refused, not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pg_guard_mcp.guard import kinds
 from pg_guard_mcp.guard.facts import ColumnName, Reading, RelationName
 from pg_guard_mcp.model import FunctionUse, TypeUse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _NODES = frozenset(
     """
-    A_ArrayExpr A_Expr A_Indices A_Indirection A_Star Alias BitString BoolExpr Boolean BooleanTest
-    CTECycleClause CTESearchClause CaseExpr CaseWhen CoalesceExpr CollateClause ColumnDef ColumnRef
+    A_ArrayExpr A_Expr A_Indices A_Indirection Alias BitString BoolExpr Boolean BooleanTest
+    CTECycleClause CTESearchClause CaseExpr CaseWhen CoalesceExpr CollateClause ColumnDef
     CommonTableExpr Float FuncCall GroupingFunc GroupingSet Integer JoinExpr JsonAggConstructor
     JsonArgument JsonArrayAgg JsonArrayConstructor JsonArrayQueryConstructor JsonBehavior JsonFormat
     JsonFuncExpr JsonIsPredicate JsonKeyValue JsonObjectAgg JsonObjectConstructor JsonOutput
     JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTable JsonTableColumn
     JsonTablePathSpec JsonValueExpr List MinMaxExpr NamedArgExpr NullTest ParamRef RangeFunction
-    RangeSubselect RangeTableFunc RangeTableFuncCol RangeTableSample RangeVar ResTarget RowExpr
-    SQLValueFunction SortBy String SubLink TypeCast TypeName WindowDef XmlExpr XmlSerialize
+    RangeSubselect RangeTableFunc RangeTableFuncCol RangeTableSample ResTarget RowExpr
+    SQLValueFunction SortBy SubLink TypeCast TypeName WindowDef XmlExpr XmlSerialize
     """.split()
 )
 
@@ -54,12 +54,14 @@ _MESSAGES = {
     "value": "JsonValueExpr",
 }
 
-_GRAMMAR_FUNCTIONS = {"CoalesceExpr": "coalesce", "GroupingFunc": "grouping"}
-# Grammar that runs a function of its own; libxml's XPath cannot be interrupted by a timeout.
-_SYNTAX_FUNCTIONS = {"RangeTableFunc": "xmltable"}
+# Nodes that hold no other node.
+_LEAVES = frozenset({"A_Const", "A_Star", "String"})
+_NOTHING: frozenset[str] = frozenset()
+_BESIDE_SELECT = frozenset({"withClause", "intoClause", "lockingClause"})
 _SAMPLING_METHODS = frozenset({("system",), ("bernoulli",)})
 
-Fields: TypeAlias = "Mapping[str, object]"
+Fields: TypeAlias = "Mapping[str, Any]"
+"""What a node or message of the tree holds, as JSON has it."""
 Scope: TypeAlias = frozenset[str]
 
 
@@ -78,7 +80,7 @@ def read(statements: Sequence[Fields]) -> Reading:
     if len(statements) != 1:
         reading.findings.append(kinds.count(len(statements)))
     for statement in statements:
-        ((kind, root),) = cast("Mapping[str, Fields]", statement["stmt"]).items()
+        ((kind, root),) = statement["stmt"].items()
         if kind == "SelectStmt":
             _Walk(reading).visit(root)
         else:
@@ -93,15 +95,18 @@ class _Walk:
         self.reading = reading
         self.stack: list[tuple[str, Fields, Scope]] = []
         self.sampled: set[int] = set()
-        self.handlers = {
+        self.handlers: dict[str, Callable[[Fields], None] | None] = {
+            **dict.fromkeys(_NODES),
             "A_Expr": self._expression,
             "A_Indirection": self._indirection,
             "Alias": self._alias,
+            "CoalesceExpr": self._coalesce,
             "CollateClause": self._collation,
-            "ColumnRef": self._column,
             "FuncCall": self._call,
+            "GroupingFunc": self._grouping,
             "MinMaxExpr": self._min_max,
             "ParamRef": self._parameter,
+            "RangeTableFunc": self._table_function,
             "RangeTableSample": self._sample,
             "SortBy": self._sort,
             "SubLink": self._sublink,
@@ -113,43 +118,39 @@ class _Walk:
         self.stack.append(("SelectStmt", root, frozenset()))
         while self.stack:
             kind, fields, scope = self.stack.pop()
-            if kind == "SelectStmt":
+            if kind == "ColumnRef":
+                self._column(fields)
+            elif kind in self.handlers:
+                if handle := self.handlers[kind]:
+                    handle(fields)
+                self._push(fields, scope)
+            elif kind == "SelectStmt":
                 self._select(fields, scope)
             elif kind == "RangeVar":
                 self._relation(fields, scope)
-            elif kind == "A_Const":
-                continue
             elif kind in kinds.DATA_CHANGES:
                 self.reading.findings.append(kinds.data_change(kind))
-            elif kind in _NODES:
-                if kind in self.handlers:
-                    self.handlers[kind](fields)
-                elif kind in _GRAMMAR_FUNCTIONS:
-                    self._note_function((_GRAMMAR_FUNCTIONS[kind],), fields, "grammar")
-                elif kind in _SYNTAX_FUNCTIONS:
-                    self._note_function((_SYNTAX_FUNCTIONS[kind],), fields, "syntax")
-                self._push_fields(fields, scope)
             else:
                 raise NotUnderstood(kind)
 
-    def _push_fields(self, fields: Fields, scope: Scope, skip: tuple[str, ...] = ()) -> None:
+    def _push(self, fields: Fields, scope: Scope, skip: frozenset[str] = _NOTHING) -> None:
+        """Put what `fields` hold on the stack: nodes, messages, and lists of nodes."""
         for name, value in fields.items():
-            if name not in skip:
-                self._push(name, value, scope)
-
-    def _push(self, name: str, value: object, scope: Scope) -> None:
-        """Put what the field `name` holds on the stack: a node, a message, or a list of them."""
-        if isinstance(value, list):
-            for item in value:
-                self._push(name, item, scope)
-        elif isinstance(value, dict) and value:  # {} is an empty slot in a list
-            kind = next(iter(value))
-            if len(value) == 1 and kind[0].isupper():
-                self.stack.append((kind, value[kind], scope))
-            elif name in _MESSAGES:
-                self.stack.append((_MESSAGES[name], value, scope))
-            else:
-                raise NotUnderstood(name)
+            if isinstance(value, (dict, list)) and name not in skip:
+                for item in value if isinstance(value, list) else (value,):
+                    if not isinstance(item, dict):
+                        raise NotUnderstood(name)
+                    if not item:
+                        continue  # an empty slot in a list
+                    kind = next(iter(item))
+                    if kind in _LEAVES:
+                        continue
+                    if kind[0].isupper():
+                        self.stack.append((kind, item[kind], scope))
+                    elif name in _MESSAGES:
+                        self.stack.append((_MESSAGES[name], item, scope))
+                    else:
+                        raise NotUnderstood(name)
 
     def _select(self, fields: Fields, scope: Scope) -> None:
         """Resolve CTE names exactly as Postgres does, then visit the rest.
@@ -162,24 +163,21 @@ class _Walk:
             self.reading.findings.append(kinds.INTO)
         if "lockingClause" in fields:
             self.reading.findings.append(kinds.LOCK)
-        clause = cast("Fields", fields.get("withClause", {}))
-        expressions = [
-            item["CommonTableExpr"]
-            for item in cast("Sequence[Mapping[str, Fields]]", clause.get("ctes", []))
-        ]
-        names = [cast("str", expression["ctename"]) for expression in expressions]
+        clause = fields.get("withClause", {})
+        expressions = [item["CommonTableExpr"] for item in clause.get("ctes", [])]
+        names = [expression["ctename"] for expression in expressions]
         self.reading.names.update(names)
         visible = scope | set(names) if clause.get("recursive") else scope
         for name, expression in zip(names, expressions, strict=True):
             self.stack.append(("CommonTableExpr", expression, visible))
             visible |= {name}
-        self._push_fields(fields, visible, skip=("withClause", "intoClause", "lockingClause"))
+        self._push(fields, visible, _BESIDE_SELECT)
 
     def _relation(self, fields: Fields, scope: Scope) -> None:
         if "alias" in fields:
-            self._alias(cast("Fields", fields["alias"]))
-        schema = cast("str | None", fields.get("schemaname"))
-        name = cast("str", fields["relname"])
+            self._alias(fields["alias"])
+        schema = fields.get("schemaname")
+        name = fields["relname"]
         if "catalogname" in fields:
             self.reading.findings.append(kinds.OTHER_DATABASE)
         if schema is None and name in scope:
@@ -196,7 +194,7 @@ class _Walk:
         )
 
     def _sample(self, fields: Fields) -> None:
-        for relation in cast("Mapping[str, Fields]", fields["relation"]).values():
+        for relation in fields["relation"].values():
             self.sampled.add(_location(relation))
         method = _strings(fields.get("method"))
         if method not in _SAMPLING_METHODS:
@@ -205,6 +203,16 @@ class _Walk:
     def _call(self, fields: Fields) -> None:
         syntax = fields.get("funcformat") == "COERCE_SQL_SYNTAX"
         self._note_function(_strings(fields["funcname"]), fields, "syntax" if syntax else "call")
+
+    def _coalesce(self, fields: Fields) -> None:
+        self._note_function(("coalesce",), fields, "grammar")
+
+    def _grouping(self, fields: Fields) -> None:
+        self._note_function(("grouping",), fields, "grammar")
+
+    def _table_function(self, fields: Fields) -> None:
+        """Note XMLTABLE: libxml's XPath cannot be interrupted by a timeout."""
+        self._note_function(("xmltable",), fields, "syntax")
 
     def _min_max(self, fields: Fields) -> None:
         name = "greatest" if fields.get("op") == "IS_GREATEST" else "least"
@@ -220,7 +228,7 @@ class _Walk:
                 spelling=".".join(name),
                 notation=notation,
                 start=_location(fields),
-                arguments=len(cast("Sequence[object]", fields.get("args", ()))),
+                arguments=len(fields.get("args", ())),
             )
         )
 
@@ -246,13 +254,11 @@ class _Walk:
         )
 
     def _column(self, fields: Fields) -> None:
-        parts = tuple(
-            cast("str", part["String"].get("sval", "")) if "String" in part else "*"
-            for part in cast("Sequence[Mapping[str, Fields]]", fields["fields"])
-        )
-        self.reading.columns.append(ColumnName(parts=parts, start=_location(fields)))
+        parts = tuple(map(_part, fields["fields"]))
+        start = _location(fields)
+        self.reading.columns.append(ColumnName(parts, start))
         if len(parts) > 1 and parts[-1] != "*":
-            self._note_attribute(parts[-1], _location(fields))
+            self._note_attribute(parts[-1], start)
 
     def _type(self, fields: Fields) -> None:
         name = _strings(fields.get("names"))
@@ -281,20 +287,27 @@ class _Walk:
         self.reading.collations.append(_strings(fields.get("collname")))
 
     def _parameter(self, fields: Fields) -> None:
-        self.reading.parameters.append(cast("int", fields.get("number", 0)))
+        self.reading.parameters.append(fields.get("number", 0))
 
     def _alias(self, fields: Fields) -> None:
-        self.reading.names.add(cast("str", fields["aliasname"]))
+        self.reading.names.add(fields["aliasname"])
 
 
 def _location(fields: Fields) -> int:
-    return cast("int", fields.get("location", 0))
+    location: int = fields.get("location", 0)
+    return location
 
 
-def _strings(nodes: object) -> tuple[str, ...]:
+def _part(node: Fields) -> str:
+    """Return one part of a column reference; a star stands for itself."""
+    if "String" in node:
+        name: str = node["String"].get("sval", "")
+        return name
+    if "A_Star" in node:
+        return "*"
+    raise NotUnderstood("ColumnRef")
+
+
+def _strings(nodes: Sequence[Fields] | None) -> tuple[str, ...]:
     """Return the names in a list of String nodes; other nodes in it are passed over."""
-    return tuple(
-        cast("str", node["String"].get("sval", ""))
-        for node in cast("Sequence[Mapping[str, Fields]]", nodes or ())
-        if "String" in node
-    )
+    return tuple([node["String"].get("sval", "") for node in nodes or () if "String" in node])
