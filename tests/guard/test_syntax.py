@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlglot
+from sqlglot.dialects.postgres import Postgres
 
 from pg_guard_mcp.errors import Refused
 from pg_guard_mcp.guard import grammar, reading, syntax
@@ -218,7 +218,7 @@ def test_any_error_of_the_second_parser_refuses(monkeypatch: pytest.MonkeyPatch)
     def broken(*_: object, **__: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(sqlglot, "parse", broken)
+    monkeypatch.setattr(Postgres, "parse", broken)
 
     with pytest.raises(NotParsed, match="RecursionError"):
         syntax.read("SELECT 1")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 from sqlglot.dialects.postgres import Postgres
@@ -42,14 +42,25 @@ _TYPE_WORDS = frozenset(
     for keyword, token in Postgres.Tokenizer.KEYWORDS.items()
     if token in Postgres.Parser.TYPE_TOKENS
 ) | {b"ARRAY"}
-_PREFIX_WORDS = frozenset({b"NOT"})
+_NAMES = (Kind.WORD, Kind.QUOTED)
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
-# Where neither of these finds anything, the slower scans below cannot either.
+# Where this finds nothing, the slower scan for odd tokens cannot either.
 _ODD = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f-\xff]|[uU]&")
-_RUNNING = re.compile(rb"[+\-*/<>=~!@#%^&|`?\[]|not", re.IGNORECASE)
 _INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cf", "Cc", "Co", "Cn", "Cs"})
+
+
+def _spellings(word: bytes) -> frozenset[bytes]:
+    """Return `word` in every mixture of small and capital letters."""
+    letters = zip(word.lower(), word.upper(), strict=True)
+    return frozenset(map(bytes, product(*letters)))
+
+
+_PREFIX_WORDS = _spellings(b"not")
+_CASE = _spellings(b"case")
+_END = _spellings(b"end")
 _OPENINGS = {b"(": b")", b"[": b"]"}
 _CLOSINGS = frozenset(_OPENINGS.values())
+_STRUCTURE = _CLOSINGS | _CASE | _END | set(_OPENINGS)
 
 
 def encode(sql: str, max_bytes: int) -> tuple[bytes, Finding | None]:
@@ -94,8 +105,9 @@ def _broken(text: bytes, found: list[Token]) -> Iterator[Finding]:
     if _ODD.search(text):
         yield from _odd_tokens(found)
     yield from _nesting(found)
-    if len(_RUNNING.findall(text)) > min(MAX_SUBSCRIPTS, MAX_PREFIXES):
-        yield from _runs(found)
+    yield from _prefixes(found)
+    if text.count(b"[") > MAX_SUBSCRIPTS:
+        yield from _subscripts(found)
 
 
 def _odd_tokens(found: list[Token]) -> Iterator[Finding]:
@@ -124,8 +136,10 @@ def _odd_tokens(found: list[Token]) -> Iterator[Finding]:
 def _nesting(found: list[Token]) -> Iterator[Finding]:
     """Refuse nesting deeper than any real statement has."""
     nest = _Nest()
-    for token in found:
-        nest.step(token)
+    for index, token in enumerate(found):
+        if token.text not in _STRUCTURE:
+            continue
+        nest.step(token.text, found[index - 1] if index else None)
         if nest.deepest > MAX_DEPTH or nest.deepest_call > MAX_CALL_DEPTH:
             yield _bound(
                 f"brackets or CASE are nested deeper than {MAX_DEPTH}, or calls than"
@@ -149,39 +163,30 @@ class _Nest:
         self._closers: list[bytes] = []
         self._calls: list[int] = []
         self._types: list[int] = []
-        self._previous = b""  # the word before the next token, if that was a word
 
-    def step(self, token: Token) -> None:
-        """Take in the next token."""
-        kind, _, _, text = token
-        if kind is Kind.SYMBOL:
-            if text in _OPENINGS:
-                self._open(_OPENINGS[text], self._previous)
-            elif text in _CLOSINGS:
-                self._close(text)
-            self._previous = b""
-        elif kind is Kind.WORD:
-            self._previous = text.upper()
-            if self._previous == b"CASE":
-                self._open(b"END", b"")
-            elif self._previous == b"END":
-                self._close(b"END")
-        else:
-            self._previous = text if kind is Kind.QUOTED else b""
-
-    def _open(self, closer: bytes, previous: bytes) -> None:
-        """Take in what `closer` will close; `previous` is the word before it, if that was one."""
+    def step(self, text: bytes, before: Token | None) -> None:
+        """Take in an opening or closing token and the one before it."""
         depth = len(self._closers)
-        if previous:
-            if closer == b")":
-                self._calls.append(depth)
-                self.deepest_call = max(self.deepest_call, len(self._calls))
-            if previous in _TYPE_WORDS:
-                self._types.append(depth)
-                self.deepest_type = max(self.deepest_type, len(self._types))
-                self.type_work += 2 ** len(self._types)
-        self._closers.append(closer)
-        self.deepest = max(self.deepest, depth + 1)
+        if text in _OPENINGS:
+            if before and before.kind in _NAMES:
+                self._note_call(text, before.text.upper(), depth)
+            self._closers.append(_OPENINGS[text])
+            self.deepest = max(self.deepest, depth + 1)
+        elif text in _CASE:
+            self._closers.append(b"END")
+            self.deepest = max(self.deepest, depth + 1)
+        else:
+            self._close(b"END" if text in _END else text)
+
+    def _note_call(self, opening: bytes, name: bytes, depth: int) -> None:
+        """Note what looks like a call or a type before an opening bracket."""
+        if opening == b"(":
+            self._calls.append(depth)
+            self.deepest_call = max(self.deepest_call, len(self._calls))
+        if name in _TYPE_WORDS:
+            self._types.append(depth)
+            self.deepest_type = max(self.deepest_type, len(self._types))
+            self.type_work += 2 ** len(self._types)
 
     def _close(self, closer: bytes) -> None:
         """Take in a closing token; one that closes nothing is the parser's to refuse."""
@@ -194,22 +199,29 @@ class _Nest:
                 openings.pop()
 
 
-def _runs(found: list[Token]) -> Iterator[Finding]:
-    """Refuse long chains that cost a parser more than a person could mean."""
-    chains = _Chains()
+def _prefixes(found: list[Token]) -> Iterator[Finding]:
+    """Refuse long rows of prefix operators, each of which takes a parser a level deeper."""
     prefixes = 0
-    for token in found:
-        chains.step(token)
-        prefixed = token.kind is Kind.OPERATOR or token.text.upper() in _PREFIX_WORDS
-        prefixes = prefixes + 1 if prefixed else 0
-        if chains.longest > MAX_SUBSCRIPTS + 1:
-            yield _bound(
-                f"more than {MAX_SUBSCRIPTS} subscripts follow each other", "Use fewer subscripts."
-            )
-            return
+    for kind, _, _, text in found:
+        if kind is not Kind.OPERATOR and text not in _PREFIX_WORDS:
+            prefixes = 0
+            continue
+        prefixes += 1
         if prefixes > MAX_PREFIXES:
             yield _bound(
                 f"more than {MAX_PREFIXES} operators stand in a row", "Simplify the expression."
+            )
+            return
+
+
+def _subscripts(found: list[Token]) -> Iterator[Finding]:
+    """Refuse long chains of subscripts that hang on one value."""
+    chains = _Chains()
+    for token in found:
+        chains.step(token)
+        if chains.longest > MAX_SUBSCRIPTS + 1:
+            yield _bound(
+                f"more than {MAX_SUBSCRIPTS} subscripts follow each other", "Use fewer subscripts."
             )
             return
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ _TOKEN = re.compile(
     | (?P<number>(?:0[xX][0-9A-Fa-f_]+|0[oO][0-7_]+|0[bB][01_]+
         |(?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?))
     | (?P<operator>[+\-*/<>=~!@\#%^&|`?]+?(?=--|/\*|[^+\-*/<>=~!@\#%^&|`?]|\Z))
+    | (?P<open>['"eE])
     | (?P<other>.)
     | \Z)
     """,
@@ -69,17 +71,26 @@ _TOKEN = re.compile(
 
 _COMMENT_EDGE = re.compile(rb"/\*|\*/")
 
+_BLOCK = _TOKEN.groupindex["block"]
+_DOLLAR = _TOKEN.groupindex["dollar"]
+# What each group of the pattern matches; the others need a closer look.
 _KINDS = {
-    "comment": Kind.COMMENT,
-    "escape": Kind.LITERAL,
-    "literal": Kind.LITERAL,
-    "quoted": Kind.QUOTED,
-    "word": Kind.WORD,
-    "parameter": Kind.PARAMETER,
-    "number": Kind.NUMBER,
-    "symbol": Kind.SYMBOL,
-    "operator": Kind.OPERATOR,
+    _TOKEN.groupindex[group]: kind
+    for group, kind in (
+        ("comment", Kind.COMMENT),
+        ("escape", Kind.LITERAL),
+        ("literal", Kind.LITERAL),
+        ("quoted", Kind.QUOTED),
+        ("word", Kind.WORD),
+        ("parameter", Kind.PARAMETER),
+        ("number", Kind.NUMBER),
+        ("symbol", Kind.SYMBOL),
+        ("operator", Kind.OPERATOR),
+        ("other", Kind.SYMBOL),
+    )
 }
+# Twice as fast as calling Token, and a statement has a hundred of them.
+_token = partial(tuple.__new__, Token)
 
 
 def tokens(text: bytes) -> Iterator[Token]:
@@ -92,24 +103,20 @@ def tokens(text: bytes) -> Iterator[Token]:
     position, end = 0, len(text)
     while position < end:
         for match in _TOKEN.finditer(text, position):
-            group = match.lastgroup
+            group = match.lastindex
             if group is None:  # white space to the end
                 return
             start, position = match.span(group)
-            if group in _KINDS:
-                yield Token(_KINDS[group], start, position, text[start:position])
+            if kind := _KINDS.get(group):
+                yield _token((kind, start, position, match[group]))
                 continue
-            if group == "block":
-                position = _comment_end(text, start)
-                yield Token(Kind.COMMENT, start, position, text[start:position])
-            elif group == "dollar":
-                position = _dollar_end(text, match.group(group), position)
-                yield Token(Kind.LITERAL, start, position, text[start:position])
-            elif text[start] in b"'\"eE":  # an E is a word unless its quote is never closed
-                raise Unterminated
+            if group == _BLOCK:
+                kind, position = Kind.COMMENT, _comment_end(text, start)
+            elif group == _DOLLAR:
+                kind, position = Kind.LITERAL, _dollar_end(text, match[group], position)
             else:
-                yield Token(Kind.SYMBOL, start, position, text[start:position])
-                continue
+                raise Unterminated  # an E is a word, unless it opens a literal never closed
+            yield Token(kind, start, position, text[start:position])
             break  # the next match begins where we found this token to end
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.postgres import Postgres
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NODES = frozenset(
     """
     Add Adjacent Alias All Any AtTimeZone Between BitString BitwiseAnd BitwiseLeftShift BitwiseNot
-    BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket ByteString CTE Collate Column ColumnDef
+    BitwiseOr BitwiseRightShift BitwiseXor Boolean Bracket ByteString CTE Column ColumnDef
     Cube DPipe DataType DataTypeParam Distance Distinct Div Dot EQ Escape Except ExtendsLeft
     ExtendsRight Fetch Filter From GT GTE Glob Group GroupingSets Having HexString ILike Identifier
     IgnoreNulls In IntDiv Intersect Interval IntervalSpan Is JSONKeyValue JSONPath JSONPathFilter
@@ -35,6 +35,9 @@ _NODES = frozenset(
     Var Variadic Where Window WindowSpec With WithinGroup XMLNamespace
     """.split()
 )
+
+# Nodes that hold no other node.
+_LEAVES = frozenset({exp.Identifier, exp.Literal})
 
 # A call Postgres sees by this name becomes this node of sqlglot, which keeps no spelling.
 _TYPED_CALLS = {
@@ -65,6 +68,9 @@ _KEYWORDS = frozenset(
 )
 
 
+_POSTGRES = Postgres()
+
+
 class NotParsed(ValueError):
     """sqlglot cannot parse the text."""
 
@@ -92,7 +98,7 @@ def read(sql: str) -> Sighting:
 
     """
     try:
-        roots = [root for root in sqlglot.parse(sql, read="postgres") if root is not None]
+        roots = [root for root in _POSTGRES.parse(sql) if root is not None]
     except Exception as error:  # noqa: BLE001 - hostile text makes it raise far more than its own
         raise NotParsed(type(error).__name__) from None
     queries = [root for root in roots if not isinstance(root, exp.Semicolon)]
@@ -103,10 +109,15 @@ def read(sql: str) -> Sighting:
     while stack:
         node, scope = stack.pop()
         _note(node, scope, sql, sighting)
-        with_ = node.args.get("with_")
-        if with_ is not None:
+        if with_ := node.args.get("with_"):
             scope = _open_scope(with_, scope, stack)
-        stack.extend((child, scope) for child in node.iter_expressions() if child is not with_)
+        for name, value in node.args.items():
+            if name != "with_":
+                stack.extend(
+                    (child, scope)
+                    for child in (value if isinstance(value, list) else (value,))
+                    if isinstance(child, exp.Expr) and type(child) not in _LEAVES
+                )
     return sighting
 
 
@@ -124,15 +135,16 @@ def _open_scope(
 
 
 def _note(node: Node, scope: frozenset[str], sql: str, sighting: Sighting) -> None:
-    name = type(node).__name__
+    kind = type(node)
+    sighting.nodes.add(kind.__name__)
     if isinstance(node, exp.Table):
         _note_relation(node, scope, sighting)
-    elif isinstance(node, exp.Func):
-        if "start" in node.meta:
-            sighting.spelled.add(_fold_text(sql[node.meta["start"] : node.meta["end"] + 1]))
-    elif name not in _NODES:
-        raise Disagreement(f"a {name} node")
-    sighting.nodes.add(name)
+    elif kind.__name__ in _NODES:
+        return
+    elif not isinstance(node, exp.Func):
+        raise Disagreement(f"a {kind.__name__} node")
+    elif "start" in node.meta:
+        sighting.spelled.add(_fold_text(sql[node.meta["start"] : node.meta["end"] + 1]))
 
 
 def _note_relation(node: exp.Table, scope: frozenset[str], sighting: Sighting) -> None:
