@@ -48,6 +48,7 @@ async def guarding(
         yield guard, place
     finally:
         await guard.database.close()
+        await guard.parsers.close()
 
 
 def call(tool: Tool, *, sql: str = "", name: str | None = None) -> ToolCall:

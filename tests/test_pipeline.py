@@ -20,6 +20,7 @@ from pg_guard_mcp.errors import (
 )
 from pg_guard_mcp.guard.classify import without_explain
 from pg_guard_mcp.guard.plan import as_plan
+from pg_guard_mcp.judging import judged
 from pg_guard_mcp.model import Finding
 from tests.guarding import (
     ENDLESS,
@@ -187,10 +188,11 @@ async def test_explain_never_analyzes(postgres: ShopServer, tmp_path: Path, sql:
 async def test_what_explain_sends_is_our_prefix_and_the_guarded_query(
     postgres: ShopServer, tmp_path: Path, sql: str
 ) -> None:
+    sql = without_explain(sql.format(FAILS_WHEN_RUN))
     async with guarding(tmp_path, postgres.agent) as (guard, _):
         policy = await guard.policy.current()
+        guarded = await judged(sql, policy, guard.limits, guard.parsers)
 
-    guarded = pipeline.judged(without_explain(sql.format(FAILS_WHEN_RUN)), policy, guard.limits)
     plan = as_plan(guarded)
     assert plan.sql == "EXPLAIN (FORMAT JSON, VERBOSE) " + guarded.sql
     assert "analyze" not in re.sub(r"/\*.*?\*/", "", plan.sql).lower()

@@ -22,15 +22,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from anyio.to_thread import run_sync
+
 from pg_guard_mcp.errors import CatalogChanged, DatabaseError, Refused
 from pg_guard_mcp.guard import describe, masking
-from pg_guard_mcp.guard import policy as policies
-from pg_guard_mcp.guard.classify import classify, without_explain
+from pg_guard_mcp.guard.classify import without_explain
 from pg_guard_mcp.guard.detectors import mask
 from pg_guard_mcp.guard.plan import as_plan, render_plan
 from pg_guard_mcp.guard.render import render
-from pg_guard_mcp.guard.rewrite import rewrite, token_at
-from pg_guard_mcp.guard.rules import NAME_RULES, RULES
+from pg_guard_mcp.guard.rewrite import token_at
+from pg_guard_mcp.guard.rules import NAME_RULES
+from pg_guard_mcp.judging import judged
 from pg_guard_mcp.record.event import recorded
 from pg_guard_mcp.record.telemetry import current_traceparent, span
 
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from pg_guard_mcp.postgres.database import Database
     from pg_guard_mcp.record.event import Record
     from pg_guard_mcp.record.trail import Trail
+    from pg_guard_mcp.second_parser import Parsers
 
 T = TypeVar("T")
 
@@ -57,6 +60,7 @@ class Guard:
     database: Database
     policy: CurrentPolicy
     trail: Trail
+    parsers: Parsers
     mask_key: Callable[[], Awaitable[bytes]]
 
 
@@ -64,7 +68,7 @@ async def query(call: ToolCall, guard: Guard) -> str:
     """Answer with rows."""
     with _on_record(call, guard) as record:
         guarded, policy = await _by_names(
-            guard, lambda policy: judged(call.sql, policy, guard.limits)
+            guard, lambda policy: judged(call.sql, policy, guard.limits, guard.parsers)
         )
         record.admitted(relations=guarded.relations, masked=guarded.masked)
         max_rows = min(call.max_rows or guard.limits.max_rows, guard.limits.max_rows)
@@ -79,7 +83,9 @@ async def explain(call: ToolCall, guard: Guard) -> str:
     """Answer with the plan Postgres would use, without running the query."""
     sql = without_explain(call.sql)
     with _on_record(call, guard) as record:
-        guarded, policy = await _by_names(guard, lambda policy: judged(sql, policy, guard.limits))
+        guarded, policy = await _by_names(
+            guard, lambda policy: judged(sql, policy, guard.limits, guard.parsers)
+        )
         plan = as_plan(guarded)
         record.admitted(relations=plan.relations, masked=plan.masked)
         result = await _fetch(plan, call, guard, 1)
@@ -93,7 +99,10 @@ async def list_schemas(call: ToolCall, guard: Guard) -> str:
     """Answer with the schemas and relations that may be read."""
     with _on_record(call, guard) as record:
         answer, _ = await _by_names(
-            guard, lambda policy: describe.list_schemas(policy, call.schema, call.search, _tag())
+            guard,
+            lambda policy: run_sync(
+                describe.list_schemas, policy, call.schema, call.search, _tag()
+            ),
         )
         record.admitted()
         return _answer(record, answer)
@@ -103,7 +112,8 @@ async def describe_view(call: ToolCall, guard: Guard) -> str:
     """Answer with one relation's columns, masks, keys and indexes."""
     with _on_record(call, guard) as record:
         answer, _ = await _by_names(
-            guard, lambda policy: describe.describe_view(policy, call.name or "", _tag())
+            guard,
+            lambda policy: run_sync(describe.describe_view, policy, call.name or "", _tag()),
         )
         record.admitted()
         return _answer(record, answer)
@@ -120,22 +130,7 @@ def turn_away(call: ToolCall, finding: Finding, guard: Guard) -> str:
         raise Refused([finding])
 
 
-def judged(sql: str, policy: Policy, limits: Limits) -> GuardedQuery:
-    """Turn an agent's text into SQL that may run. Pure: nothing is asked of anybody.
-
-    Raises:
-        Refused: something speaks against it; every finding travels with it.
-
-    """
-    with span("classify"):
-        statement = classify(sql, max_bytes=limits.max_sql_bytes)
-    with span("judge"):
-        admitted = policies.admit(policies.judge(statement, policy, RULES))
-    with span("rewrite"):
-        return rewrite(admitted, policy)
-
-
-async def _by_names(guard: Guard, attempt: Callable[[Policy], T]) -> tuple[T, Policy]:
+async def _by_names(guard: Guard, attempt: Callable[[Policy], Awaitable[T]]) -> tuple[T, Policy]:
     """Attempt something by the policy as it is; if a name was not found, once more by a fresh one.
 
     A relation made since the last snapshot is found that way, and a closed one costs as much time
@@ -143,14 +138,14 @@ async def _by_names(guard: Guard, attempt: Callable[[Policy], T]) -> tuple[T, Po
     """
     policy = await guard.policy.current()
     try:
-        return attempt(policy), policy
+        return await attempt(policy), policy
     except Refused as refusal:
         if not any(finding.rule in NAME_RULES for finding in refusal.findings):
             raise
         fresh = await guard.policy.refreshed()
         if fresh is policy:
             raise
-    return attempt(fresh), fresh
+    return await attempt(fresh), fresh
 
 
 async def _fetch(guarded: GuardedQuery, call: ToolCall, guard: Guard, max_rows: int) -> ResultSet:

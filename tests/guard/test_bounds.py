@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from sqlglot.dialects.postgres import Postgres
 
 from pg_guard_mcp.errors import Refused
 from pg_guard_mcp.guard import bounds, grammar, syntax
@@ -67,6 +68,17 @@ def type_work(depth: int, times: int) -> str:
 def test_each_bound_lets_its_limit_pass_and_nothing_over_it(within: str, beyond: str) -> None:
     assert broken(within) is None
     assert broken(beyond) == "bounds"
+
+
+def test_the_gate_knows_every_type_name_that_the_second_parser_tries() -> None:
+    tried = {
+        word.upper().encode()
+        for name, token in Postgres.Tokenizer.KEYWORDS.items()
+        if token in Postgres.Parser.TYPE_TOKENS
+        for word in (name.rpartition(" ")[2],)
+    }
+
+    assert tried | {b"ARRAY"} == bounds._TYPE_WORDS
 
 
 def test_the_bounds_are_as_documented() -> None:

@@ -11,9 +11,9 @@ import pytest
 from sqlglot.dialects.postgres import Postgres
 
 from pg_guard_mcp.errors import Refused
-from pg_guard_mcp.guard import grammar, reading, syntax
+from pg_guard_mcp.guard import agreement, grammar, reading, syntax
+from pg_guard_mcp.guard.agreement import Disagreement, NotParsed, Sighting, compare
 from pg_guard_mcp.guard.classify import classify
-from pg_guard_mcp.guard.syntax import Disagreement, NotParsed, Sighting, compare
 from tests.support.postgres import connected
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ async def test_each_overload_of_each_allowed_function_is_understood(
     assert {each for each in disagreements if each[0] not in _OTHERWISE_READ} == set()
 
 
-@pytest.mark.parametrize("name", sorted(syntax._TYPED_CALLS))
+@pytest.mark.parametrize("name", sorted(agreement._TYPED_CALLS))
 def test_each_line_of_the_alias_table_is_needed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that explains nothing would only explain away a real difference one day."""
     forms = [
@@ -117,8 +117,8 @@ def test_each_line_of_the_alias_table_is_needed(name: str, monkeypatch: pytest.M
     ]
     understood = [form for form in forms if is_sql(form) and not not_understood(form)]
 
-    others = {line: node for line, node in syntax._TYPED_CALLS.items() if line != name}
-    monkeypatch.setattr(syntax, "_TYPED_CALLS", others)
+    others = {line: node for line, node in agreement._TYPED_CALLS.items() if line != name}
+    monkeypatch.setattr(agreement, "_TYPED_CALLS", others)
 
     assert any(not_understood(form) for form in understood)
 

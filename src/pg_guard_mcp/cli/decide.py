@@ -13,12 +13,12 @@ from pg_guard_mcp.cli import configuration
 from pg_guard_mcp.errors import GuardError, Refused
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.classify import without_explain
+from pg_guard_mcp.judging import judged
 from pg_guard_mcp.model import Limits
-from pg_guard_mcp.pipeline import judged
+from pg_guard_mcp.second_parser import Parsers
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
 
     from pg_guard_mcp.guard.policy import Policy
 
@@ -51,23 +51,32 @@ def run(arguments: argparse.Namespace) -> int:
         GuardError: the database cannot be asked for its catalog.
 
     """
+    return anyio.run(_run, arguments)
+
+
+async def _run(arguments: argparse.Namespace) -> int:
     if arguments.shape_only:
         policy, limits = policies.shape_only(), Limits()
     else:
-        policy, limits = anyio.run(_open_policy, arguments)
-    if arguments.jsonl:
-        _judge_lines(sys.stdin.buffer, policy, limits)
-        return 0
-    sql = arguments.sql if arguments.sql is not None else _stdin()
-    verdict = decide(sql, policy, limits)
+        policy, limits = await _open_policy(arguments)
+    parsers = Parsers()
+    try:
+        if arguments.jsonl:
+            for line in filter(bytes.strip, sys.stdin.buffer):
+                _write(json.dumps(await _judge_line(line, policy, limits, parsers)))
+            return 0
+        sql = arguments.sql if arguments.sql is not None else _stdin()
+        verdict = await decide(sql, policy, limits, parsers)
+    finally:
+        await parsers.close()
     _write(json.dumps(verdict) if arguments.json else _for_people(verdict))
     return 0 if verdict["verdict"] == "admitted" else 1
 
 
-def decide(sql: str, policy: Policy, limits: Limits) -> dict[str, Any]:
+async def decide(sql: str, policy: Policy, limits: Limits, parsers: Parsers) -> dict[str, Any]:
     """Return the verdict on one statement as plain data."""
     try:
-        guarded = judged(sql, policy, limits)
+        guarded = await judged(sql, policy, limits, parsers)
     except Refused as refusal:
         findings = [
             {"rule": finding.rule, "message": finding.message, "hint": finding.hint}
@@ -99,14 +108,9 @@ async def _open_policy(arguments: argparse.Namespace) -> tuple[Policy, Limits]:
     return policies.build(settings.access_rules(), catalog), settings.call_limits()
 
 
-def _judge_lines(lines: Iterable[bytes], policy: Policy, limits: Limits) -> None:
-    for line in lines:
-        if not line.strip():
-            continue
-        _write(json.dumps(_judge_line(line, policy, limits)))
-
-
-def _judge_line(line: bytes, policy: Policy, limits: Limits) -> dict[str, Any]:
+async def _judge_line(
+    line: bytes, policy: Policy, limits: Limits, parsers: Parsers
+) -> dict[str, Any]:
     """Judge one case; a line that is none gets an answer too, so that lines keep their order."""
     try:
         case = json.loads(line)
@@ -122,7 +126,7 @@ def _judge_line(line: bytes, policy: Policy, limits: Limits) -> dict[str, Any]:
         return {"verdict": "refused", "findings": [finding], "sql": None, "masked": []}
     if case.get("tool") == "explain":
         sql = without_explain(sql)
-    return decide(sql, policy, limits)
+    return await decide(sql, policy, limits, parsers)
 
 
 def _stdin() -> str:

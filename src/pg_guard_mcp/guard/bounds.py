@@ -14,8 +14,6 @@ import unicodedata
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
-from sqlglot.dialects.postgres import Postgres
-
 from pg_guard_mcp.guard.lexer import Kind, Token, Unterminated, tokens
 from pg_guard_mcp.model import Finding
 
@@ -35,13 +33,29 @@ MAX_SUBSCRIPTS = 16
 MAX_PREFIXES = 16
 """Prefix operators and NOT in a row, with nothing between them."""
 MAX_TOKENS = 20_000
+PLAIN_TOKENS, PLAIN_DEPTH, PLAIN_JOINS = 200, 4, 6
+"""Up to here a text is plain: no way of writing it is known that takes a parser long.
 
-# Upper-case first and last words of every type name that sqlglot's parser tries before a call.
+Of 2,764 reads that agents wrote, 92% are.
+"""
+
+# First and last words of every type name that sqlglot's parser tries before a call.
 _TYPE_WORDS = frozenset(
-    keyword.rpartition(" ")[2].encode()
-    for keyword, token in Postgres.Tokenizer.KEYWORDS.items()
-    if token in Postgres.Parser.TYPE_TOKENS
-) | {b"ARRAY"}
+    b"""
+    ARRAY BIGDECIMAL BIGINT BIGNUM BIGNUMERIC BIGSERIAL BINARY BIT BLOB BOOL BOOLEAN BPCHAR BYTE
+    BYTEA CHAR CHARACTER CLOB CSTRING DATE DATEMULTIRANGE DATERANGE DATETIME DEC DECFLOAT DECIMAL
+    DECIMAL128 DECIMAL256 DECIMAL32 DECIMAL64 DOUBLE ENUM FIXED FLOAT FLOAT4 FLOAT8 GEOGRAPHY
+    GEOMETRY HSTORE HUGEINT INET INT INT1 INT128 INT16 INT2 INT256 INT32 INT4 INT4MULTIRANGE
+    INT4RANGE INT64 INT8 INT8MULTIRANGE INT8RANGE INTEGER INTERVAL JSON JSONB LIST LONG LONGBLOB
+    LONGTEXT LONGVARCHAR MAP MEDIUMBLOB MEDIUMINT MEDIUMTEXT MONEY NAME NCHAR NULL NULLABLE NUMBER
+    NUMERIC NUMMULTIRANGE NUMRANGE NVARCHAR NVARCHAR2 OBJECT OID POINT PRECISION RANGE REAL REF
+    REGCLASS REGCOLLATION REGCONFIG REGDICTIONARY REGNAMESPACE REGOPER REGOPERATOR REGPROC
+    REGPROCEDURE REGROLE REGTYPE SERIAL SHORT SMALLINT SMALLSERIAL STR STRING STRUCT TEXT TIME
+    TIMESTAMP TIMESTAMPLTZ TIMESTAMPNTZ TIMESTAMPTZ TIMESTAMP_LTZ TIMESTAMP_NTZ TIMETZ TIME_NS
+    TINYBLOB TINYINT TINYTEXT TSMULTIRANGE TSRANGE TSTZMULTIRANGE TSTZRANGE UHUGEINT UINT UINT128
+    UINT256 UNION UNKNOWN USER-DEFINED UUID VARBINARY VARCHAR VARCHAR2 VARIANT VARYING VECTOR XML
+    """.split()
+)
 _NAMES = (Kind.WORD, Kind.QUOTED)
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 # Where this finds nothing, the slower scan for odd tokens cannot either.
@@ -58,6 +72,7 @@ def _spellings(word: bytes) -> frozenset[bytes]:
 _PREFIX_WORDS = _spellings(b"not")
 _CASE = _spellings(b"case")
 _END = _spellings(b"end")
+_JOIN = _spellings(b"join")
 _OPENINGS = {b"(": b")", b"[": b"]"}
 _CLOSINGS = frozenset(_OPENINGS.values())
 _STRUCTURE = _CLOSINGS | _CASE | _END | set(_OPENINGS)
@@ -98,6 +113,27 @@ def check(text: bytes) -> tuple[list[Token], Finding | None]:
             hint="Close every quote and comment.",
         )
     return found, next(_broken(text, found), None)
+
+
+def is_plain(found: list[Token]) -> bool:
+    """Tell whether the tokens of a text within all bounds are few and hardly nested.
+
+    A parser that tries several readings takes time exponential in what is nested or repeated, and
+    joins nest without a bracket: 16 of `LEFT JOIN t NATURAL JOIN t ON true` took sqlglot 0.8 s.
+    """
+    if len(found) > PLAIN_TOKENS:
+        return False
+    depth = joins = 0
+    for _, _, _, text in found:
+        if text in _OPENINGS or text in _CASE:
+            depth += 1
+            if depth > PLAIN_DEPTH:
+                return False
+        elif text in _CLOSINGS or text in _END:
+            depth -= 1
+        elif text in _JOIN:
+            joins += 1
+    return joins <= PLAIN_JOINS
 
 
 def _broken(text: bytes, found: list[Token]) -> Iterator[Finding]:

@@ -8,35 +8,110 @@ them, and is refused.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Refused
-from pg_guard_mcp.guard import bounds, functions, grammar, lexer, reading, syntax
+from pg_guard_mcp.guard import agreement, bounds, functions, grammar, lexer, reading
+from pg_guard_mcp.guard.agreement import Sighting
 from pg_guard_mcp.guard.plainer import plainer
 from pg_guard_mcp.model import ColumnUse, Finding, RelationUse, Span, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pg_guard_mcp.guard.facts import ColumnName, Reading, RelationName
     from pg_guard_mcp.guard.lexer import Token
-    from pg_guard_mcp.guard.syntax import Sighting
 
 _NAME_BYTES = 63
 MAX_RELATIONS = 200
 MAX_UNKNOWN_DEPTH = 6
 _GRAMMAR = frozenset({"syntax", "grammar"})
+_TOO_HARD = Finding(
+    rule="bounds",
+    message="the statement is too hard to read for one of the two parsers",
+    hint="Say the same in plainer SQL: fewer joins and brackets inside one another.",
+)
 _EXPLAIN = re.compile(r"\A\s*explain\s+(?=select|with|values|table)", re.IGNORECASE)
 
 
-def classify(sql: str, *, max_bytes: int) -> Statement:
-    """Gather everything `sql` is and names.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gated:
+    """A text that is within all bounds, and its tokens."""
 
-    What its form alone forbids (another kind of statement, a lock) is in `findings`.
+    sql: str
+    text: bytes
+    tokens: list[Token]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no parser can take long for it."""
+        return bounds.is_plain(self.tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A text as Postgres's own grammar reads it; nobody has confirmed that yet."""
+
+    gated: Gated
+    facts: Reading
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its form is that of one read; if not, there is nothing to confirm."""
+        return not self.facts.findings
+
+    def plainer(self) -> str | None:
+        """Return the text in plainer grammar, for a second parser that does not know all of it.
+
+        None: it cannot be made any plainer.
+        """
+        types = (kind.start for kind in self.facts.types)
+        plain = plainer(self.gated.text, self.gated.tokens, types)
+        return None if plain == self.gated.text else plain.decode()
+
+
+def classify(sql: str, *, max_bytes: int) -> Statement:
+    """Gather everything `sql` is and names, with both parsers in this process.
+
+    Only `judging` knows how to keep a hostile text from hanging the second one. What the form alone
+    forbids (another kind of statement, a lock) is in the statement's `findings`.
 
     Raises:
         Refused: the text is out of bounds, not SQL, or not understood by both parsers.
+
+    """
+    return read_here(gate(sql, max_bytes=max_bytes))
+
+
+def read_here(gated: Gated) -> Statement:
+    """Have both parsers read a text in this process.
+
+    Raises:
+        Refused: it is not SQL, or not understood by both.
+
+    """
+    from pg_guard_mcp.guard import syntax
+
+    draft = first_reading(gated)
+    with understanding():
+        if not draft.is_read:
+            return confirmed(draft, None)
+        try:
+            return confirmed(draft, syntax.read(gated.sql))
+        except agreement.NotParsed:
+            if not (plain := draft.plainer()):
+                raise
+            return confirmed(draft, syntax.read(plain))
+
+
+def gate(sql: str, *, max_bytes: int) -> Gated:
+    """Let a text through that a parser may see.
+
+    Raises:
+        Refused: it is out of bounds.
 
     """
     text, finding = bounds.encode(sql, max_bytes)
@@ -45,13 +120,57 @@ def classify(sql: str, *, max_bytes: int) -> Statement:
     tokens, finding = bounds.check(text)
     if finding:
         raise Refused([finding])
-    facts = _read(sql)
-    if finding := _too_much(tokens, facts):
+    return Gated(sql=sql, text=text, tokens=tokens)
+
+
+def first_reading(gated: Gated) -> Draft:
+    """Read a text by Postgres's own grammar.
+
+    Raises:
+        Refused: the text is not SQL, not understood, or names too much.
+
+    """
+    facts = _read(gated.sql)
+    if finding := _too_much(gated.tokens, facts):
         raise Refused([finding])
-    if not facts.findings:
-        _agree(text, tokens, facts)
-    facts.findings.extend(_cut_names(tokens, facts))
-    return _statement(sql, tokens, facts)
+    return Draft(gated=gated, facts=facts)
+
+
+def confirmed(draft: Draft, sighting: Sighting | None) -> Statement:
+    """Hold the second reading against the first, and put facts and source offsets together.
+
+    Raises:
+        Disagreement: they differ.
+
+    """
+    facts, gated = draft.facts, draft.gated
+    if draft.is_read:
+        agreement.compare(
+            sighting or Sighting(),
+            {(relation.schema, relation.name) for relation in facts.relations},
+            {function.name for function in facts.functions if function.notation == "call"},
+            {function.name for function in facts.functions if function.notation in _GRAMMAR},
+        )
+    findings = (*facts.findings, *_cut_names(gated.tokens, facts))
+    return _statement(gated, facts, findings)
+
+
+@contextmanager
+def understanding() -> Iterator[None]:
+    """Refuse in words what the second parser refuses.
+
+    Raises:
+        Refused: it cannot read the text, sees something else in it, or comes to no end.
+
+    """
+    try:
+        yield
+    except agreement.NotParsed:
+        raise Refused([_not_understood("the second parser cannot read it")]) from None
+    except agreement.Disagreement as error:
+        raise Refused([_not_understood(f"two parsers disagree on its {error}")]) from None
+    except agreement.NoAnswer:
+        raise Refused([_TOO_HARD]) from None
 
 
 def without_explain(sql: str) -> str:
@@ -128,32 +247,6 @@ def _call_depth(tokens: list[Token], names: set[str]) -> int:
     return deepest
 
 
-def _agree(text: bytes, tokens: list[Token], facts: Reading) -> None:
-    """Let sqlglot read the same text, and hold one reading against the other."""
-    try:
-        syntax.compare(
-            _second_reading(text, tokens, facts),
-            {(relation.schema, relation.name) for relation in facts.relations},
-            {function.name for function in facts.functions if function.notation == "call"},
-            {function.name for function in facts.functions if function.notation in _GRAMMAR},
-        )
-    except syntax.NotParsed:
-        raise Refused([_not_understood("the second parser cannot read it")]) from None
-    except syntax.Disagreement as error:
-        raise Refused([_not_understood(f"two parsers disagree on its {error}")]) from None
-
-
-def _second_reading(text: bytes, tokens: list[Token], facts: Reading) -> Sighting:
-    """Read the text as it is, or in plainer grammar if sqlglot does not know it."""
-    try:
-        return syntax.read(text.decode())
-    except syntax.NotParsed:
-        plain = plainer(text, tokens, (kind.start for kind in facts.types))
-        if plain == text:
-            raise
-    return syntax.read(plain.decode())
-
-
 def _cut_names(tokens: list[Token], facts: Reading) -> Iterator[Finding]:
     """Refuse names that Postgres cuts at 63 bytes to the name of something else.
 
@@ -188,11 +281,12 @@ def _not_understood(why: str) -> Finding:
     )
 
 
-def _statement(sql: str, tokens: list[Token], facts: Reading) -> Statement:
+def _statement(gated: Gated, facts: Reading, findings: Sequence[Finding]) -> Statement:
     """Put facts and source offsets together."""
+    tokens = gated.tokens
     positions = {token.start: index for index, token in enumerate(tokens)}
     return Statement(
-        sql=sql,
+        sql=gated.sql,
         relations=tuple(
             _use(relation, tokens, positions[relation.start]) for relation in facts.relations
         ),
@@ -205,7 +299,7 @@ def _statement(sql: str, tokens: list[Token], facts: Reading) -> Statement:
         operators=tuple(facts.operators),
         collations=tuple(facts.collations),
         parameters=tuple(facts.parameters),
-        findings=tuple(dict.fromkeys(facts.findings)),
+        findings=tuple(dict.fromkeys(findings)),
     )
 
 

@@ -1,17 +1,18 @@
 """sqlglot's reading: SQL text in, its AST walked, facts out to hold against the grammar's.
 
-A second parser, written by other people from the manual instead of from Postgres's source. It
-reads some things differently, and every known harmless difference is a line in a table below;
-any other means that one of the two misread the statement, and then it does not run.
+A second parser, written by other people from the manual instead of from Postgres's source. It can
+hang, and its compiled build can take the process down, so the server runs it in another one: see
+`second_parser`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
+
+from pg_guard_mcp.guard.agreement import Disagreement, NotParsed, Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,54 +40,7 @@ _NODES = frozenset(
 # Nodes that hold no other node.
 _LEAVES = frozenset({exp.Identifier, exp.Literal})
 
-# A call Postgres sees by this name becomes this node of sqlglot, which keeps no spelling.
-_TYPED_CALLS = {
-    "ceil": "Ceil",
-    "chr": "Chr",
-    "date_part": "Extract",
-    "decode": "Decode",
-    "floor": "Floor",
-    "initcap": "Initcap",
-    "like_escape": "Escape",
-    "json_agg": "JSONArrayAgg",
-    "json_object": "JSONObject",
-    "jsonb_exists": "JSONBExists",
-    "similar_to_escape": "SimilarTo",
-    "mod": "Mod",
-    "overlay": "Overlay",
-    "string_agg": "GroupConcat",
-    "substring": "Substring",
-    "unnest": "Unnest",
-}
-
-# Grammar that sqlglot reads as a call, and Postgres does not.
-_KEYWORDS = frozenset(
-    """
-    all any array current_date current_time current_timestamp exists hour localtime localtimestamp
-    minute month row second some xmlattributes xmlforest year
-    """.split()
-)
-
-
 _POSTGRES = Postgres()
-
-
-class NotParsed(ValueError):
-    """sqlglot cannot parse the text."""
-
-
-class Disagreement(ValueError):
-    """The two parsers saw different statements; the message names the kind of difference."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Sighting:
-    """What sqlglot saw."""
-
-    relations: set[tuple[str | None, str]] = field(default_factory=set)
-    spelled: set[str] = field(default_factory=set)
-    """Functions by their spelling in the source, folded as Postgres folds."""
-    nodes: set[str] = field(default_factory=set)
 
 
 def read(sql: str) -> Sighting:
@@ -173,23 +127,3 @@ def fold(name: str, *, quoted: bool) -> str:
     """
     text = name.encode() if quoted else name.encode().lower()
     return text[:63].decode(errors="ignore")
-
-
-def compare(
-    sighting: Sighting, relations: set[tuple[str | None, str]], called: set[str], syntax: set[str]
-) -> None:
-    """Hold what sqlglot saw against what Postgres's grammar saw.
-
-    `called` are the functions the grammar saw written as calls, `syntax` those it saw as grammar.
-
-    Raises:
-        Disagreement: they differ in a way no table explains.
-
-    """
-    if sighting.relations != relations:
-        raise Disagreement("relations")
-    if sighting.spelled - called - syntax - _KEYWORDS:
-        raise Disagreement("functions")
-    unseen = called - sighting.spelled
-    if any(_TYPED_CALLS.get(name) not in sighting.nodes for name in unseen):
-        raise Disagreement("functions")

@@ -15,6 +15,7 @@ from pg_guard_mcp.errors import ConfigurationError, Problem, Unavailable
 from pg_guard_mcp.pipeline import Guard
 from pg_guard_mcp.postgres.database import Database
 from pg_guard_mcp.record.trail import Trail
+from pg_guard_mcp.second_parser import Parsers
 from pg_guard_mcp.settings import parse_credential, require_database, tls_for
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def open_guard(
         database=database,
         policy=CurrentPolicy(settings.access_rules(), database, profile=settings.profile),
         trail=trail,
+        parsers=Parsers(),
         mask_key=partial(
             _from_keyring,
             partial(credentials.mask_key, settings.profile, environment=environment),

@@ -74,6 +74,7 @@ class Service:
         await anyio.sleep(_WARM_UP_AFTER_SECONDS)  # the answer goes first
         try:
             guard = await self._ready()
+            await guard.parsers.warm_up()
             await guard.policy.current()
         except GuardError as error:
             logger.warning("not_ready %s", error.as_text().replace("\n", "; "))
@@ -90,6 +91,7 @@ class Service:
                 await ended.wait()
         if self._guard is not None:
             await self._guard.database.close()
+            await self._guard.parsers.close()
             self._guard.trail.checkpoint()
 
     async def _list_tools(

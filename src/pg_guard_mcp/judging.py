@@ -1,0 +1,80 @@
+"""An agent's text in, SQL that may run out, without keeping others waiting.
+
+A plain text is read by both parsers at once, here: no way to write one is known that takes long.
+For any other the second parser reads in a process of its own, which can be ended, while Postgres's
+grammar reads here; and long texts are worked on in a thread.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+import anyio.to_thread
+
+from pg_guard_mcp.guard import policy as policies
+from pg_guard_mcp.guard.agreement import NotParsed
+from pg_guard_mcp.guard.classify import confirmed, first_reading, gate, read_here, understanding
+from pg_guard_mcp.guard.rewrite import rewrite
+from pg_guard_mcp.guard.rules import RULES
+from pg_guard_mcp.record.telemetry import span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pg_guard_mcp.guard.agreement import Sighting
+    from pg_guard_mcp.guard.classify import Draft
+    from pg_guard_mcp.guard.policy import Policy
+    from pg_guard_mcp.model import GuardedQuery, Limits, Statement
+    from pg_guard_mcp.second_parser import Parsers, SecondParser
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+_SHORT = 4_000
+"""Characters that cost less than a hundredth of a second here, whatever they say."""
+
+
+async def judged(sql: str, policy: Policy, limits: Limits, parsers: Parsers) -> GuardedQuery:
+    """Turn an agent's text into SQL that may run; nobody but the second parser is asked.
+
+    Raises:
+        Refused: something speaks against it; every finding travels with it.
+
+    """
+    with span("classify"):
+        statement = await _classify(sql, limits, parsers)
+    with span("judge"):
+        admitted = policies.admit(await _work(sql, policies.judge, statement, policy, RULES))
+    with span("rewrite"):
+        return await _work(sql, rewrite, admitted, policy)
+
+
+async def _classify(sql: str, limits: Limits, parsers: Parsers) -> Statement:
+    """Have both parsers read the text, and hold one reading against the other."""
+    gated = await _work(sql, partial(gate, max_bytes=limits.max_sql_bytes), sql)
+    if gated.is_plain and len(sql) <= _SHORT:
+        return read_here(gated)
+    with understanding():
+        async with parsers.one() as parser:
+            parser.begin(sql)
+            draft = await _work(sql, first_reading, gated)
+            sighting = await _second_reading(draft, parser) if draft.is_read else None
+        return await _work(sql, confirmed, draft, sighting)
+
+
+async def _second_reading(draft: Draft, parser: SecondParser) -> Sighting:
+    """Take the second reading of the text as it is, or else in plainer grammar."""
+    try:
+        return await parser.finish()
+    except NotParsed:
+        if not (plain := draft.plainer()):
+            raise
+    parser.begin(plain)
+    return await parser.finish()
+
+
+async def _work(sql: str, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+    """Work on `sql` here and now if it is short: a thread would take longer than that does."""
+    if len(sql) <= _SHORT:
+        return work(*arguments)
+    return await anyio.to_thread.run_sync(work, *arguments)
