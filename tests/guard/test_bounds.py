@@ -60,6 +60,7 @@ def type_work(depth: int, times: int) -> str:
         ("SELECT " + "NOT " * 16 + "true", "SELECT " + "not " * 17 + "true"),
         ("SELECT " + "- NOT " * 8 + "1", "SELECT " + "- NOT " * 8 + "- 1"),
         ("SELECT " + "1," * 9_999 + "1", "SELECT " + "1," * 10_000 + "1"),
+        ("SELECT 1" + "/*" * 32 + "*/" * 32, "SELECT 1" + "/*" * 33 + "*/" * 33),
         ("SELECT '" + "x" * (LIMIT - 9) + "'", "SELECT '" + "x" * (LIMIT - 8) + "'"),
         ("SELECT '" + "ä" * 24_995 + "x'", "SELECT '" + "ä" * 24_996 + "'"),
     ],

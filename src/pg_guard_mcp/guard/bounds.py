@@ -14,7 +14,14 @@ import unicodedata
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.guard.lexer import Kind, Token, Unterminated, tokens
+from pg_guard_mcp.guard.lexer import (
+    MAX_COMMENT_DEPTH,
+    Kind,
+    Token,
+    TooNested,
+    Unterminated,
+    tokens,
+)
 from pg_guard_mcp.model import Finding
 
 if TYPE_CHECKING:
@@ -111,6 +118,10 @@ def check(text: bytes) -> tuple[list[Token], Finding | None]:
             rule="syntax",
             message="a quote or a comment is never closed",
             hint="Close every quote and comment.",
+        )
+    except TooNested:
+        return found, _bound(
+            f"comments are nested deeper than {MAX_COMMENT_DEPTH}", "Leave the comments out."
         )
     return found, next(_broken(text, found), None)
 

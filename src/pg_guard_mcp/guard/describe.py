@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Refused
 from pg_guard_mcp.guard.detectors import mask
-from pg_guard_mcp.guard.lexer import Kind, Unterminated, identifier, tokens
+from pg_guard_mcp.guard.lexer import Kind, Unreadable, identifier, tokens
 from pg_guard_mcp.guard.render import Rendered, escape, framed
 from pg_guard_mcp.model import Finding, ResultColumn, ResultSet
 
@@ -162,7 +162,7 @@ def _find(policy: Policy, name: str) -> RelationInfo:
 def _readings(name: str) -> Iterator[tuple[str | None, str]]:
     """Yield what `name` can stand for: schema and relation, or a relation alone."""
     found: list[Token] = []
-    with suppress(Unterminated, UnicodeError):
+    with suppress(Unreadable, UnicodeError):
         found = [token for token in tokens(name.encode()) if token.text != b"."]
     parts = [identifier(token) for token in found if token.kind in {Kind.WORD, Kind.QUOTED}]
     if len(parts) == len(found) == 1:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Internal
 from pg_guard_mcp.guard import grammar, masking, reading
-from pg_guard_mcp.guard.lexer import Unterminated, quote, tokens
+from pg_guard_mcp.guard.lexer import Unreadable, quote, tokens
 from pg_guard_mcp.model import GuardedQuery, Relation, Span, Splice
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def token_at(query: GuardedQuery, position: int) -> str:
 def _first_token(text: bytes) -> Iterator[Token]:
     try:
         yield from islice(tokens(text), 1)
-    except Unterminated:
+    except Unreadable:
         return
 
 
