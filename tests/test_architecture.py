@@ -157,14 +157,15 @@ def test_only_the_guard_and_the_postgres_package_make_queries_to_run() -> None:
     assert makers <= {"guard/rewrite", "postgres/snapshot", "postgres/database"}
 
 
-def test_only_the_pipeline_reaches_rewrite() -> None:
+def test_statements_are_rewritten_only_where_they_are_judged() -> None:
     users = {
         name_of(module)
         for module in MODULES
         if any(name.startswith("pg_guard_mcp.guard.rewrite") for name in imports(module))
     }
 
-    assert users == {"pipeline"}
+    assert users == {"judging", "pipeline"}
+    assert mentions("rewrite") == {"judging"}
 
 
 @pytest.mark.parametrize("library", sorted(HOMES))

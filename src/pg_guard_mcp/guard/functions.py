@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_NAME_BYTES = 63
 # Columns go by these names, and as calls on one value they are casts or cannot be made at all.
 _COLUMN_NAMES = frozenset({"oid", "system", "xid", "xml"})
 
@@ -71,6 +72,7 @@ def is_builtin(name: str) -> bool:
     return name in _lines()
 
 
+@lru_cache(maxsize=256)
 def nearest_allowed(name: str) -> str | None:
     """Say how Postgres writes what `name` does in another database, or which name is close to it.
 
@@ -81,7 +83,7 @@ def nearest_allowed(name: str) -> str | None:
     foreign: dict[str, str] = _review()["foreign"]
     if folded in foreign:
         return foreign[folded]
-    if folded in _lines():
+    if folded in _lines() or len(folded) > _NAME_BYTES:
         return None
     allowed = [name for group in _review()["allow"].values() for name in group["names"]]
     return next(iter(get_close_matches(folded, allowed, n=1, cutoff=0.75)), None)

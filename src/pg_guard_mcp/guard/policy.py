@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.catalog import BUILTIN_TYPES, Catalog, RelationInfo, is_system
@@ -166,10 +167,12 @@ def build(rules: AccessRules, catalog: Catalog) -> Policy:
 
 def judge(statement: Statement, policy: Policy, rules: Sequence[Rule]) -> Verdict:
     """Hold `statement` against every rule and report all that speaks against it."""
-    findings = list(statement.findings)
-    for rule in rules:
-        findings.extend(rule(statement, policy))
-    return Verdict(statement=statement, findings=tuple(dict.fromkeys(findings))[:MAX_FINDINGS])
+    findings = dict.fromkeys(statement.findings)
+    for finding in chain.from_iterable(rule(statement, policy) for rule in rules):
+        findings[finding] = None
+        if len(findings) >= MAX_FINDINGS:
+            break
+    return Verdict(statement=statement, findings=tuple(findings)[:MAX_FINDINGS])
 
 
 def admit(verdict: Verdict) -> AdmittedStatement:
