@@ -138,7 +138,7 @@ TEXTS = {
     "an exotic space": ("SELECT\u00a01", ["bounds"]),
     "an open quote": ("SELECT 'x", ["syntax"]),
     "an open dollar quote": ("SELECT $a$x", ["syntax"]),
-    "5,000 open comments": ("SELECT 1 " + "/*" * 5_000, ["syntax"]),
+    "5,000 open comments": ("SELECT 1 " + "/*" * 5_000, ["bounds"]),
     "words": ("show me the customers", ["syntax"]),
 }
 

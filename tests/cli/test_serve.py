@@ -230,3 +230,18 @@ def test_without_a_database_there_is_nothing_to_serve(
     assert main(["serve"]) == 2
 
     assert "no database is configured" in capsys.readouterr().err
+
+
+def test_no_parser_writes_the_agents_text_to_the_log() -> None:
+    program = """
+import logging
+from pg_guard_mcp.cli.serve import _log_to_stderr
+_log_to_stderr()
+logging.getLogger("sqlglot").critical("quotes a literal")
+logging.getLogger("pg_guard_mcp").warning("ours")
+"""
+    written = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stderr
+
+    assert written == "WARNING pg_guard_mcp ours\n"

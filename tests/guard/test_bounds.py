@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlglot.dialects.postgres import Postgres
 
 from pg_guard_mcp.errors import Refused
-from pg_guard_mcp.guard import bounds, grammar, syntax
+from pg_guard_mcp.guard import bounds, grammar, nesting, syntax
 from pg_guard_mcp.guard.classify import classify
 from pg_guard_mcp.guard.lexer import Kind, Token
 
@@ -79,7 +79,7 @@ def test_the_gate_knows_every_type_name_that_the_second_parser_tries() -> None:
         for word in (name.rpartition(" ")[2],)
     }
 
-    assert tried | {b"ARRAY"} == bounds._TYPE_WORDS
+    assert tried | {b"ARRAY"} == nesting.TYPE_WORDS
 
 
 def test_the_bounds_are_as_documented() -> None:

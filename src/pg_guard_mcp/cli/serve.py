@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from pg_guard_mcp.pipeline import Guard
     from pg_guard_mcp.settings import Settings
 
-_NOISY = ("mcp", "httpx", "uvicorn", "sqlglot")
+_NOISY = ("mcp", "httpx", "uvicorn")
+# Its warnings quote the text it reads, literals included.
+_INDISCREET = "sqlglot"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -74,6 +76,7 @@ def _log_to_stderr() -> None:
     )
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(_INDISCREET).disabled = True
 
 
 def _check(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.guard.lexer import (
@@ -21,6 +21,17 @@ from pg_guard_mcp.guard.lexer import (
     TooNested,
     Unterminated,
     tokens,
+)
+from pg_guard_mcp.guard.nesting import (
+    CASE,
+    CLOSINGS,
+    END,
+    JOIN,
+    OPENINGS,
+    PREFIX_WORDS,
+    STRUCTURE,
+    Chains,
+    Nest,
 )
 from pg_guard_mcp.model import Finding
 
@@ -40,49 +51,16 @@ MAX_SUBSCRIPTS = 16
 MAX_PREFIXES = 16
 """Prefix operators and NOT in a row, with nothing between them."""
 MAX_TOKENS = 20_000
-PLAIN_TOKENS, PLAIN_DEPTH, PLAIN_JOINS = 200, 4, 6
+PLAIN_TOKENS, PLAIN_DEPTH, PLAINJOINS = 200, 4, 6
 """Up to here a text is plain: no way of writing it is known that takes a parser long.
 
 Of 2,764 reads that agents wrote, 92% are.
 """
 
-# First and last words of every type name that sqlglot's parser tries before a call.
-_TYPE_WORDS = frozenset(
-    b"""
-    ARRAY BIGDECIMAL BIGINT BIGNUM BIGNUMERIC BIGSERIAL BINARY BIT BLOB BOOL BOOLEAN BPCHAR BYTE
-    BYTEA CHAR CHARACTER CLOB CSTRING DATE DATEMULTIRANGE DATERANGE DATETIME DEC DECFLOAT DECIMAL
-    DECIMAL128 DECIMAL256 DECIMAL32 DECIMAL64 DOUBLE ENUM FIXED FLOAT FLOAT4 FLOAT8 GEOGRAPHY
-    GEOMETRY HSTORE HUGEINT INET INT INT1 INT128 INT16 INT2 INT256 INT32 INT4 INT4MULTIRANGE
-    INT4RANGE INT64 INT8 INT8MULTIRANGE INT8RANGE INTEGER INTERVAL JSON JSONB LIST LONG LONGBLOB
-    LONGTEXT LONGVARCHAR MAP MEDIUMBLOB MEDIUMINT MEDIUMTEXT MONEY NAME NCHAR NULL NULLABLE NUMBER
-    NUMERIC NUMMULTIRANGE NUMRANGE NVARCHAR NVARCHAR2 OBJECT OID POINT PRECISION RANGE REAL REF
-    REGCLASS REGCOLLATION REGCONFIG REGDICTIONARY REGNAMESPACE REGOPER REGOPERATOR REGPROC
-    REGPROCEDURE REGROLE REGTYPE SERIAL SHORT SMALLINT SMALLSERIAL STR STRING STRUCT TEXT TIME
-    TIMESTAMP TIMESTAMPLTZ TIMESTAMPNTZ TIMESTAMPTZ TIMESTAMP_LTZ TIMESTAMP_NTZ TIMETZ TIME_NS
-    TINYBLOB TINYINT TINYTEXT TSMULTIRANGE TSRANGE TSTZMULTIRANGE TSTZRANGE UHUGEINT UINT UINT128
-    UINT256 UNION UNKNOWN USER-DEFINED UUID VARBINARY VARCHAR VARCHAR2 VARIANT VARYING VECTOR XML
-    """.split()
-)
-_NAMES = (Kind.WORD, Kind.QUOTED)
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 # Where this finds nothing, the slower scan for odd tokens cannot either.
 _ODD = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f-\xff]|[uU]&")
 _INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cf", "Cc", "Co", "Cn", "Cs"})
-
-
-def _spellings(word: bytes) -> frozenset[bytes]:
-    """Return `word` in every mixture of small and capital letters."""
-    letters = zip(word.lower(), word.upper(), strict=True)
-    return frozenset(map(bytes, product(*letters)))
-
-
-_PREFIX_WORDS = _spellings(b"not")
-_CASE = _spellings(b"case")
-_END = _spellings(b"end")
-_JOIN = _spellings(b"join")
-_OPENINGS = {b"(": b")", b"[": b"]"}
-_CLOSINGS = frozenset(_OPENINGS.values())
-_STRUCTURE = _CLOSINGS | _CASE | _END | set(_OPENINGS)
 
 
 def encode(sql: str, max_bytes: int) -> tuple[bytes, Finding | None]:
@@ -136,15 +114,15 @@ def is_plain(found: list[Token]) -> bool:
         return False
     depth = joins = 0
     for _, _, _, text in found:
-        if text in _OPENINGS or text in _CASE:
+        if text in OPENINGS or text in CASE:
             depth += 1
             if depth > PLAIN_DEPTH:
                 return False
-        elif text in _CLOSINGS or text in _END:
+        elif text in CLOSINGS or text in END:
             depth -= 1
-        elif text in _JOIN:
+        elif text in JOIN:
             joins += 1
-    return joins <= PLAIN_JOINS
+    return joins <= PLAINJOINS
 
 
 def _broken(text: bytes, found: list[Token]) -> Iterator[Finding]:
@@ -182,9 +160,9 @@ def _odd_tokens(found: list[Token]) -> Iterator[Finding]:
 
 def _nesting(found: list[Token]) -> Iterator[Finding]:
     """Refuse nesting deeper than any real statement has."""
-    nest = _Nest()
+    nest = Nest()
     for index, token in enumerate(found):
-        if token.text not in _STRUCTURE:
+        if token.text not in STRUCTURE:
             continue
         nest.step(token.text, found[index - 1] if index else None)
         if nest.deepest > MAX_DEPTH or nest.deepest_call > MAX_CALL_DEPTH:
@@ -202,55 +180,11 @@ def _nesting(found: list[Token]) -> Iterator[Finding]:
             return
 
 
-class _Nest:
-    """What is open at one point of a scan, and how deep it has been."""
-
-    def __init__(self) -> None:
-        self.deepest = self.deepest_call = self.deepest_type = self.type_work = 0
-        self._closers: list[bytes] = []
-        self._calls: list[int] = []
-        self._types: list[int] = []
-
-    def step(self, text: bytes, before: Token | None) -> None:
-        """Take in an opening or closing token and the one before it."""
-        depth = len(self._closers)
-        if text in _OPENINGS:
-            if before and before.kind in _NAMES:
-                self._note_call(text, before.text.upper(), depth)
-            self._closers.append(_OPENINGS[text])
-            self.deepest = max(self.deepest, depth + 1)
-        elif text in _CASE:
-            self._closers.append(b"END")
-            self.deepest = max(self.deepest, depth + 1)
-        else:
-            self._close(b"END" if text in _END else text)
-
-    def _note_call(self, opening: bytes, name: bytes, depth: int) -> None:
-        """Note what looks like a call or a type before an opening bracket."""
-        if opening == b"(":
-            self._calls.append(depth)
-            self.deepest_call = max(self.deepest_call, len(self._calls))
-        if name in _TYPE_WORDS:
-            self._types.append(depth)
-            self.deepest_type = max(self.deepest_type, len(self._types))
-            self.type_work += 2 ** len(self._types)
-
-    def _close(self, closer: bytes) -> None:
-        """Take in a closing token; one that closes nothing is the parser's to refuse."""
-        if not self._closers or self._closers[-1] != closer:
-            return
-        self._closers.pop()
-        depth = len(self._closers)
-        for openings in (self._calls, self._types):
-            if openings and openings[-1] == depth:
-                openings.pop()
-
-
 def _prefixes(found: list[Token]) -> Iterator[Finding]:
     """Refuse long rows of prefix operators, each of which takes a parser a level deeper."""
     prefixes = 0
     for kind, _, _, text in found:
-        if kind is not Kind.OPERATOR and text not in _PREFIX_WORDS:
+        if kind is not Kind.OPERATOR and text not in PREFIX_WORDS:
             prefixes = 0
             continue
         prefixes += 1
@@ -263,7 +197,7 @@ def _prefixes(found: list[Token]) -> Iterator[Finding]:
 
 def _subscripts(found: list[Token]) -> Iterator[Finding]:
     """Refuse long chains of subscripts that hang on one value."""
-    chains = _Chains()
+    chains = Chains()
     for token in found:
         chains.step(token)
         if chains.longest > MAX_SUBSCRIPTS + 1:
@@ -271,33 +205,6 @@ def _subscripts(found: list[Token]) -> Iterator[Finding]:
                 f"more than {MAX_SUBSCRIPTS} subscripts follow each other", "Use fewer subscripts."
             )
             return
-
-
-class _Chains:
-    """Counts subscripts that hang on one value, at each depth of brackets.
-
-    sqlglot takes time quadratic in them: 3,000 of `a[1].b[1]` took 71 s.
-    """
-
-    def __init__(self) -> None:
-        self.longest = 0
-        self._counts = [0]
-        self._previous = b""
-
-    def step(self, token: Token) -> None:
-        """Take in the next token."""
-        text = token.text
-        if token.kind is Kind.SYMBOL and text in _OPENINGS:
-            if text == b"[":
-                self._counts[-1] += 1
-                self.longest = max(self.longest, self._counts[-1])
-            self._counts.append(0)
-        elif token.kind is Kind.SYMBOL and text in _CLOSINGS:
-            if len(self._counts) > 1:
-                self._counts.pop()
-        elif text != b"." and self._previous != b".":
-            self._counts[-1] = 0
-        self._previous = text
 
 
 def _too_long(max_bytes: int) -> Finding:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from pg_guard_mcp.errors import Refused
 from pg_guard_mcp.guard import agreement, bounds, functions, grammar, lexer, reading
 from pg_guard_mcp.guard.agreement import Sighting
+from pg_guard_mcp.guard.places import located
 from pg_guard_mcp.guard.plainer import plainer
-from pg_guard_mcp.model import ColumnUse, Finding, RelationUse, Span, Statement
+from pg_guard_mcp.model import Finding, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from pg_guard_mcp.guard.facts import ColumnName, Reading, RelationName
+    from pg_guard_mcp.guard.facts import Reading
     from pg_guard_mcp.guard.lexer import Token
 
 _NAME_BYTES = 63
@@ -152,7 +153,7 @@ def confirmed(draft: Draft, sighting: Sighting | None) -> Statement:
             {function.name for function in facts.functions if function.notation in _GRAMMAR},
         )
     findings = (*facts.findings, *_cut_names(gated.tokens, facts))
-    return _statement(gated, facts, findings)
+    return located(gated.sql, gated.tokens, facts, findings)
 
 
 @contextmanager
@@ -279,68 +280,3 @@ def _not_understood(why: str) -> Finding:
         message=f"the statement was not understood: {why}",
         hint="Say the same in plainer SQL: ordinary joins, function calls and CAST.",
     )
-
-
-def _statement(gated: Gated, facts: Reading, findings: Sequence[Finding]) -> Statement:
-    """Put facts and source offsets together."""
-    tokens = gated.tokens
-    positions = {token.start: index for index, token in enumerate(tokens)}
-    return Statement(
-        sql=gated.sql,
-        relations=tuple(
-            _use(relation, tokens, positions[relation.start]) for relation in facts.relations
-        ),
-        functions=tuple(facts.functions),
-        types=tuple(facts.types),
-        columns=tuple(
-            _column(column, tokens, positions.get(column.start)) for column in facts.columns
-        ),
-        names=frozenset(facts.names),
-        operators=tuple(facts.operators),
-        collations=tuple(facts.collations),
-        parameters=tuple(facts.parameters),
-        findings=tuple(dict.fromkeys(findings)),
-    )
-
-
-def _use(relation: RelationName, tokens: list[Token], index: int) -> RelationUse:
-    """Find the whole reference around the relation's name."""
-    first = last = index
-    while tokens[last + 1 : last + 2] and tokens[last + 1].text == b".":
-        last += 2
-    if relation.only:
-        first, last = _around_only(tokens, first, last)
-    elif tokens[last + 1 : last + 2] and tokens[last + 1].text == b"*":
-        last += 1
-    table_command = first > 0 and _is_word(tokens[first - 1], b"TABLE")
-    if table_command:
-        first -= 1
-    return RelationUse(
-        schema=relation.schema,
-        name=relation.name,
-        span=Span(tokens[first].start, tokens[last].end),
-        name_start=relation.start,
-        aliased=relation.aliased,
-        only=relation.only,
-        sampled=relation.sampled,
-        table_command=table_command,
-    )
-
-
-def _column(column: ColumnName, tokens: list[Token], index: int | None) -> ColumnUse:
-    """Find where a reference's second part begins; that of `TABLE x` has no place at all."""
-    second = column.start
-    if index is not None and len(column.parts) > 1:
-        second = tokens[index + 2].start
-    return ColumnUse(parts=column.parts, start=column.start, second_start=second)
-
-
-def _around_only(tokens: list[Token], first: int, last: int) -> tuple[int, int]:
-    """Take in `ONLY name` or `ONLY (name)`."""
-    if tokens[first - 1].text == b"(" and _is_word(tokens[first - 2], b"ONLY"):
-        return first - 2, last + 1
-    return first - 1, last
-
-
-def _is_word(token: Token, word: bytes) -> bool:
-    return token.kind is lexer.Kind.WORD and token.text.upper() == word

@@ -136,6 +136,7 @@ def _review() -> Mapping[str, Any]:
     return tomllib.loads(files(__package__).joinpath("functions.toml").read_text(encoding="utf-8"))
 
 
+@lru_cache(maxsize=256)
 def _family(name: str) -> str:
     """Name the group that advises on a function Postgres does not have itself."""
     for group, family in _review()["deny"].items():

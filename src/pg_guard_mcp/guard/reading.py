@@ -1,6 +1,6 @@
 """Postgres's parse tree in, facts out: everything one statement names and calls.
 
-The walk is exhaustive and fails closed: every node type is on the list below, and so is every
+The walk is exhaustive and fails closed: every node type is on a list (`nodes`), and so is every
 field that holds a message of its own. A node of a newer grammar is refused, not skipped.
 """
 
@@ -10,52 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pg_guard_mcp.guard import kinds
 from pg_guard_mcp.guard.facts import ColumnName, Reading, RelationName
+from pg_guard_mcp.guard.nodes import LEAVES, MESSAGES, NODES
 from pg_guard_mcp.model import FunctionUse, TypeUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_NODES = frozenset(
-    """
-    A_ArrayExpr A_Expr A_Indices A_Indirection Alias BitString BoolExpr Boolean BooleanTest
-    CTECycleClause CTESearchClause CaseExpr CaseWhen CoalesceExpr CollateClause ColumnDef
-    CommonTableExpr Float FuncCall GroupingFunc GroupingSet Integer JoinExpr JsonAggConstructor
-    JsonArgument JsonArrayAgg JsonArrayConstructor JsonArrayQueryConstructor JsonBehavior JsonFormat
-    JsonFuncExpr JsonIsPredicate JsonKeyValue JsonObjectAgg JsonObjectConstructor JsonOutput
-    JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTable JsonTableColumn
-    JsonTablePathSpec JsonValueExpr List MinMaxExpr NamedArgExpr NullTest ParamRef RangeFunction
-    RangeSubselect RangeTableFunc RangeTableFuncCol RangeTableSample ResTarget RowExpr
-    SQLValueFunction SortBy SubLink TypeCast TypeName WindowDef XmlExpr XmlSerialize
-    """.split()
-)
-
-# Fields that hold a message directly, without a node's capitalised key around it.
-_MESSAGES = {
-    "alias": "Alias",
-    "arg": "JsonValueExpr",
-    "collClause": "CollateClause",
-    "constructor": "JsonAggConstructor",
-    "context_item": "JsonValueExpr",
-    "cycle_clause": "CTECycleClause",
-    "expr": "JsonValueExpr",
-    "format": "JsonFormat",
-    "join_using_alias": "Alias",
-    "larg": "SelectStmt",
-    "on_empty": "JsonBehavior",
-    "on_error": "JsonBehavior",
-    "output": "JsonOutput",
-    "over": "WindowDef",
-    "pathspec": "JsonTablePathSpec",
-    "rarg": "SelectStmt",
-    "returning": "JsonReturning",
-    "search_clause": "CTESearchClause",
-    "typeName": "TypeName",
-    "val": "JsonValueExpr",
-    "value": "JsonValueExpr",
-}
-
-# Nodes that hold no other node.
-_LEAVES = frozenset({"A_Const", "A_Star", "String"})
 _NOTHING: frozenset[str] = frozenset()
 _BESIDE_SELECT = frozenset({"withClause", "intoClause", "lockingClause"})
 _SAMPLING_METHODS = frozenset({("system",), ("bernoulli",)})
@@ -96,7 +56,7 @@ class _Walk:
         self.stack: list[tuple[str, Fields, Scope]] = []
         self.sampled: set[int] = set()
         self.handlers: dict[str, Callable[[Fields], None] | None] = {
-            **dict.fromkeys(_NODES),
+            **dict.fromkeys(NODES),
             "A_Expr": self._expression,
             "A_Indirection": self._indirection,
             "Alias": self._alias,
@@ -143,12 +103,12 @@ class _Walk:
                     if not item:
                         continue  # an empty slot in a list
                     kind = next(iter(item))
-                    if kind in _LEAVES:
+                    if kind in LEAVES:
                         continue
                     if kind[0].isupper():
                         self.stack.append((kind, item[kind], scope))
-                    elif name in _MESSAGES:
-                        self.stack.append((_MESSAGES[name], item, scope))
+                    elif name in MESSAGES:
+                        self.stack.append((MESSAGES[name], item, scope))
                     else:
                         raise NotUnderstood(name)
 

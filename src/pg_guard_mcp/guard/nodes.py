@@ -1,0 +1,45 @@
+"""What a read's parse tree may hold: everything else is refused, not skipped."""
+
+from __future__ import annotations
+
+NODES = frozenset(
+    """
+    A_ArrayExpr A_Expr A_Indices A_Indirection Alias BitString BoolExpr Boolean BooleanTest
+    CTECycleClause CTESearchClause CaseExpr CaseWhen CoalesceExpr CollateClause ColumnDef
+    CommonTableExpr Float FuncCall GroupingFunc GroupingSet Integer JoinExpr JsonAggConstructor
+    JsonArgument JsonArrayAgg JsonArrayConstructor JsonArrayQueryConstructor JsonBehavior JsonFormat
+    JsonFuncExpr JsonIsPredicate JsonKeyValue JsonObjectAgg JsonObjectConstructor JsonOutput
+    JsonParseExpr JsonReturning JsonScalarExpr JsonSerializeExpr JsonTable JsonTableColumn
+    JsonTablePathSpec JsonValueExpr List MinMaxExpr NamedArgExpr NullTest ParamRef RangeFunction
+    RangeSubselect RangeTableFunc RangeTableFuncCol RangeTableSample ResTarget RowExpr
+    SQLValueFunction SortBy SubLink TypeCast TypeName WindowDef XmlExpr XmlSerialize
+    """.split()
+)
+
+# Fields that hold a message directly, without a node's capitalised key around it.
+MESSAGES = {
+    "alias": "Alias",
+    "arg": "JsonValueExpr",
+    "collClause": "CollateClause",
+    "constructor": "JsonAggConstructor",
+    "context_item": "JsonValueExpr",
+    "cycle_clause": "CTECycleClause",
+    "expr": "JsonValueExpr",
+    "format": "JsonFormat",
+    "join_using_alias": "Alias",
+    "larg": "SelectStmt",
+    "on_empty": "JsonBehavior",
+    "on_error": "JsonBehavior",
+    "output": "JsonOutput",
+    "over": "WindowDef",
+    "pathspec": "JsonTablePathSpec",
+    "rarg": "SelectStmt",
+    "returning": "JsonReturning",
+    "search_clause": "CTESearchClause",
+    "typeName": "TypeName",
+    "val": "JsonValueExpr",
+    "value": "JsonValueExpr",
+}
+
+# Nodes that hold no other node.
+LEAVES = frozenset({"A_Const", "A_Star", "String"})
