@@ -221,6 +221,15 @@ anyio.run(wait)
     assert not child.is_running()
 
 
+async def test_it_is_told_no_secret(parsers: Parsers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PG_GUARD_PASSWORD", "hunter-two")
+    await parsers.warm_up()
+
+    process = psutil.Process(process_id())
+    assert "hunter-two" not in process.environ().values()
+    assert "hunter-two" not in " ".join(process.cmdline())
+
+
 async def test_a_module_that_lies_in_the_working_directory_is_not_imported(
     parsers: Parsers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import os
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
 
 # Nothing is imported from the working directory, which is the agent's to write.
 _COMMAND = (sys.executable, "-P", "-m", "pg_guard_mcp.second_parser")
+# What Python needs to start. The rest may hold a password.
+_ENVIRONMENT = (
+    "LANG",
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "SYSTEMROOT",
+    "TMPDIR",
+)
 _START_SECONDS = 30.0
 _DEADLINE_SECONDS = 3.0
 _MEMORY_BYTES = 2 << 30
@@ -102,6 +113,7 @@ class SecondParser:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             limit=sys.maxsize,  # of a line; what it says of a text is shorter than the text
             # A Ctrl-C in the terminal is for the server alone: this one ends with its input.
             start_new_session=True,
