@@ -6,10 +6,11 @@ defog's schemas and gold queries are kept beside the checkout, not in it.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
+CORPUS = Path(os.environ.get("SQL_CORPUS") or Path(__file__).parents[2] / "shared" / "corpus")
 """Where other people's statements are, if they are here at all."""
 
 

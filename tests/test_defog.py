@@ -5,7 +5,6 @@ The real server answers over stdio; Postgres itself writes the rows to compare w
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +16,7 @@ import pytest
 from tests.postgres.databases import shared_database
 from tests.reads import CORPUS, SHOP_READS, defog_reads
 from tests.support.answers import Answer
+from tests.support.defog import load_defog, own_schemas
 from tests.support.postgres import connected
 from tests.support.server import configure, serving
 
@@ -74,27 +74,8 @@ class Rows(NamedTuple):
 def database(postgres: ShopServer) -> Iterator[Shop]:
     """Hold the shop and every schema of defog in one database."""
     with shared_database(postgres) as shop:
-        anyio.run(load_defog, shop)
+        anyio.run(load_defog, shop, tuple(READS.keys() - {"shop"}))
         yield shop
-
-
-async def load_defog(shop: Shop) -> None:
-    """Make the schemas of defog, each from its script, which means `public`."""
-    for schema in READS.keys() - {"shop"}:
-        script = (CORPUS / "defog" / f"{schema}.sql").read_text(encoding="utf-8")
-        async with connected(shop.admin, search_path=schema) as connection:
-            await connection.execute(f"CREATE SCHEMA {schema}")
-            await connection.execute(re.sub(r"\bpublic\.", f"{schema}.", script))
-            for name in (schema, *own_schemas(script)):
-                await connection.execute(
-                    f"GRANT USAGE ON SCHEMA {name} TO {shop.agent.user};"
-                    f"GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO {shop.agent.user};"
-                )
-
-
-def own_schemas(script: str) -> list[str]:
-    """Find the schemas that a script of defog makes beside the one it is loaded into."""
-    return re.findall(r"^CREATE SCHEMA IF NOT EXISTS (\w+)", script, re.MULTILINE)
 
 
 def policy(schema: str, masks: str = "") -> str:

@@ -6,7 +6,7 @@ Give one DSN for each Postgres major that is supported. Nothing is written unles
 name exists and every overload of it is either of a harmless form or was looked at twice: an
 overload that is new in some major stops here instead of slipping in under a name that was reviewed
 when it meant less.
-"""  # noqa: INP001 - a script, not a package
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import anyio.from_thread
 
 from pg_guard_mcp.model import GuardedQuery, Limits
 from pg_guard_mcp.postgres.database import Database
-from tests.support.postgres import connected, fresh_database
+from tests.support.postgres import SHOP_TEMPLATE, connected, fresh_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -105,11 +105,11 @@ async def digest(login: Login) -> str:
 
 
 @contextmanager
-def shared_database(server: ShopServer) -> Iterator[Shop]:
+def shared_database(server: ShopServer, template: str = SHOP_TEMPLATE) -> Iterator[Shop]:
     """Hold a database of one's own for several tests, each with an event loop of its own."""
     with (
         anyio.from_thread.start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(fresh_database(server)) as shop,
+        portal.wrap_async_context_manager(fresh_database(server, template)) as shop,
     ):
         yield shop
 

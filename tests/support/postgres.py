@@ -35,7 +35,7 @@ POSTGRES_15 = Installation(
 )
 
 # Nobody connects to it, so that it can be copied while tests hold connections to the shop.
-_TEMPLATE = "shop_template"
+SHOP_TEMPLATE = "shop_template"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ async def connected(
 
 
 @asynccontextmanager
-async def fresh_database(server: ShopServer, template: str = _TEMPLATE) -> AsyncIterator[Shop]:
+async def fresh_database(server: ShopServer, template: str = SHOP_TEMPLATE) -> AsyncIterator[Shop]:
     """Hold a database of one's own, with the shop in it unless `template` is `template0`."""
     name = f"test_{secrets.token_hex(6)}"
     async with connected(server.server.admin) as connection:
@@ -123,8 +123,8 @@ async def fresh_database(server: ShopServer, template: str = _TEMPLATE) -> Async
 async def _furnish(server: EmbeddedServer, *, major: int) -> ShopServer:
     agent = await shop.seed(server.admin)
     async with connected(server.admin) as connection:
-        await connection.execute(f"CREATE DATABASE {_TEMPLATE} TEMPLATE {shop.DATABASE}")
-        await connection.execute(f"ALTER DATABASE {_TEMPLATE} ALLOW_CONNECTIONS false")
+        await connection.execute(f"CREATE DATABASE {SHOP_TEMPLATE} TEMPLATE {shop.DATABASE}")
+        await connection.execute(f"ALTER DATABASE {SHOP_TEMPLATE} ALLOW_CONNECTIONS false")
     return ShopServer(
         admin=replace(server.admin, database=shop.DATABASE),
         agent=agent,

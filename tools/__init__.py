@@ -1,0 +1,1 @@
+"""Commands for whoever works on the guard: what it reads, and what proves it."""
