@@ -189,15 +189,8 @@ TYPES = (
 NOISE = (
     *("/* */", "/* ' */", "-- x\n", "/*/**/*/", "\n", "\t", "\x0b", "\u00a0", "\u2003", "\u200b"),
     *("'", '"', "$$", "E'\\'", "U&'\\0061'", 'U&"\\0061"', "\\", "\x00", "%", "{{", "#", "`", ";"),
+    *("*", "?", ":x", ":'x'", "@x", "$1", "::", ".."),
     *(
-        "*",
-        "?",
-        ":x",
-        ":'x'",
-        "@x",
-        "$1",
-        "::",
-        "..",
         "ª",
         "İ",
         "\u017f",
@@ -232,7 +225,11 @@ class Mutator:
 
     def mutant(self) -> str:
         """Change one statement a few times."""
-        words = list(self.random.choice(self.statements))
+        return self.changed(self.random.choice(self.statements))
+
+    def changed(self, statement: Words) -> str:
+        """Change a given statement a few times."""
+        words = list(statement)
         wanted = self.random.randint(1, self.most_changes)
         for _ in range(wanted * _TRIES):
             change = self.random.choice(_CHANGES)
