@@ -27,22 +27,23 @@ from tests.postgres.databases import digest, opened
 from tests.reads import CORPUS, SHOP_READS
 from tests.support import catalogs, oracle
 from tests.support.postgres import connected, fresh_database, postgres_18_with_shop
+from tests.support.verdicts import judged
 
 from pg_guard_mcp.errors import Internal, Refused
 from pg_guard_mcp.guard import functions, masking
 from pg_guard_mcp.guard import policy as policies
+from pg_guard_mcp.guard.rules import RULES
 from pg_guard_mcp.model import Limits
-from pg_guard_mcp.pipeline import judged
 from pg_guard_mcp.postgres import session, snapshot
 from tools.corpora import cases, ours
 from tools.mutants import Mutator, taken_apart
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from tests.support.postgres import Shop, ShopServer
 
-    from pg_guard_mcp.guard.policy import Policy
+    from pg_guard_mcp.guard.policy import Policy, Rule
     from pg_guard_mcp.model import GuardedQuery
 
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -157,7 +158,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def fuzz(
-    server: ShopServer, *, seed: int, mutants: int, seconds: float = float("inf")
+    server: ShopServer,
+    *,
+    seed: int,
+    mutants: int,
+    seconds: float = float("inf"),
+    rules: Sequence[Rule] = RULES,
 ) -> Run:
     """Judge so many mutants, or for so long, and run what is admitted."""
     mutator = Mutator(random=Random(seed), statements=list(seeds()))  # noqa: S311 - to be repeated
@@ -170,7 +176,9 @@ async def fuzz(
             async with _watched(place, run, batch) as (connection, analyzer):
                 for _ in range(min(BATCH, mutants - run.mutants)):
                     batch.append(mutator.mutant())
-                    await _try(batch[-1], policy, connection, analyzer, run)
+                    if guarded := verdict(batch[-1], policy, rules, run):
+                        await _analyze(guarded, policy, analyzer, run, batch[-1])
+                        await _execute(guarded, connection, run, batch[-1])
             if await digest(place.admin) != before:
                 run.findings.append(("the database changed in this batch", "\n;;\n".join(batch)))
                 before = await digest(place.admin)
@@ -219,25 +227,21 @@ async def _watched(
             run.findings.append(("settings changed", "\n;;\n".join(batch)))
 
 
-async def _try(
-    sql: str, policy: Policy, connection: Connection, analyzer: Connection, run: Run
-) -> None:
-    """Judge a mutant, and run it if it is admitted."""
+def verdict(sql: str, policy: Policy, rules: Sequence[Rule], run: Run) -> GuardedQuery | None:
+    """Judge a mutant; give what would run of it."""
     run.mutants += 1
     try:
-        guarded = judged(sql, policy, LIMITS)
+        guarded = judged(sql, policy, rules)
     except Refused as refusal:
         run.refused.update({finding.rule for finding in refusal.findings})
-        return
     except Internal as error:
         run.findings.append((error.message, sql))
-        return
     except Exception as error:  # noqa: BLE001 - no other exception may come of any text
         run.findings.append((f"no verdict but {type(error).__name__}", sql))
-        return
-    run.admitted += 1
-    await _analyze(guarded, policy, analyzer, run, sql)
-    await _execute(guarded, connection, run, sql)
+    else:
+        run.admitted += 1
+        return guarded
+    return None
 
 
 async def _analyze(

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.support import catalogs
+from tests.support.verdicts import judged
 
 from pg_guard_mcp.errors import GuardError, Refused
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.classify import without_explain
-from pg_guard_mcp.model import Finding, Limits
-from pg_guard_mcp.pipeline import judged
+from pg_guard_mcp.model import Finding
 from tools import refusals
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def verdict(case: Case, policy: Policy) -> tuple[Finding, ...]:
     """Return all that speaks against a case; nothing: it would run."""
     sql = without_explain(case.sql) if case.tool == "explain" else case.sql
     try:
-        judged(sql, policy, Limits())
+        judged(sql, policy)
     except Refused as refusal:
         return refusal.findings
     except GuardError as error:

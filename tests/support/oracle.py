@@ -19,7 +19,7 @@ from pg_guard_mcp.guard import grammar
 from pg_guard_mcp.guard.classify import classify
 from pg_guard_mcp.guard.lexer import Kind, identifier, tokens
 from pg_guard_mcp.model import Limits, Relation
-from pg_guard_mcp.pipeline import judged
+from tests.support.verdicts import judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -115,7 +115,7 @@ async def compare(
     found = Agreement()
     for sql in statements:
         try:
-            guarded = judged(sql, policy, Limits())
+            guarded = judged(sql, policy)
         except GuardError:
             continue
         try:
