@@ -1,12 +1,13 @@
-"""A search for the text inside the bounds that takes the guard longest.
+"""A search for the text inside the bounds that keeps the server longest.
 
     uv run python -m tools.worst_case [--seconds 300] [--seed 1] [--json] [--keep]
 
 Recipes (`tools.recipes`) are made at random, changed a little, and kept when they got slower: a
-small population for each class of size, the best of which are tried in every other class. Each
-text is judged in a process of its own, which is ended when it takes too long or dies with the
-parser. Time is the CPU's, least of three for whatever looks like a record. `--keep` writes the
-records to `tests/corpus/slow`, where a test finds them.
+small population for each class, the best of which are tried in every other class. A class is a
+size, or `plain`: what the server reads without help. What is measured is the CPU time the server
+itself spends. The second parser counts where it runs in the server, which it does for plain texts
+alone; elsewhere it has a process and a deadline of its own. Each text is tried in a process that
+is ended when it takes too long. `--keep` writes the records to `tests/corpus/slow`.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import multiprocessing
 import re
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.errors import GuardError
+from pg_guard_mcp.errors import GuardError, Refused
 from pg_guard_mcp.guard import grammar
 from pg_guard_mcp.guard import policy as policies
-from pg_guard_mcp.guard.classify import classify
+from pg_guard_mcp.guard.agreement import Sighting
+from pg_guard_mcp.guard.classify import confirmed, first_reading, gate, read_here, understanding
 from pg_guard_mcp.guard.rules import RULES
 from pg_guard_mcp.model import Limits
 from tools.recipes import FRAMES, UNITS, Recipe, changed, random_recipe
@@ -33,7 +36,11 @@ from tools.recipes import FRAMES, UNITS, Recipe, changed, random_recipe
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-CLASSES = (1_000, 5_000, 15_000, 50_000)
+    from pg_guard_mcp.guard.classify import Draft, Gated
+
+PLAIN, PLAIN_BYTES = "plain", 4_000
+CLASSES = {PLAIN: PLAIN_BYTES, "1 kB": 1_000, "5 kB": 5_000, "15 kB": 15_000, "50 kB": 50_000}
+WEIGHTS = (8, 4, 3, 3, 1)
 DIRECTORY = Path(__file__).parents[1] / "tests" / "corpus" / "slow"
 POPULATION = 24
 KIN = 4
@@ -41,6 +48,7 @@ KIN = 4
 FRESH = 0.15
 """How many recipes are made from nothing."""
 DEADLINE_SECONDS = 3.0
+_MAX_BYTES = Limits().max_sql_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +56,6 @@ class Trial:
     """A text, how long its verdict took, and what it was."""
 
     recipe: Recipe
-    max_bytes: int
     text: str
     microseconds: float
     outcome: str
@@ -56,18 +63,18 @@ class Trial:
 
 @dataclass(slots=True, kw_only=True)
 class Search:
-    """The slowest found so far, by class of size."""
+    """The slowest found so far, by class."""
 
     random: Random
     worker: Worker
     known: re.Pattern[str]
-    best: dict[int, list[Trial]] = field(default_factory=lambda: {size: [] for size in CLASSES})
+    best: dict[str, list[Trial]] = field(default_factory=lambda: {name: [] for name in CLASSES})
     tried: int = 0
 
     def step(self) -> None:
-        """Try one text, and its recipe in other sizes if it is a record."""
-        size = self.random.choices(CLASSES, weights=(8, 5, 3, 1))[0]
-        population = self.best[size]
+        """Try one text, and its recipe in other classes if it is a record."""
+        (name,) = self.random.choices(tuple(CLASSES), weights=WEIGHTS)
+        population = self.best[name]
         if len(population) < POPULATION or self.random.random() < FRESH:
             recipe = random_recipe(self.random)
         else:
@@ -77,35 +84,33 @@ class Search:
             everybody = [trial.recipe for trials in self.best.values() for trial in trials]
             for _ in range(self.random.choice((1, 1, 2, 4))):
                 recipe = changed(recipe, everybody, self.random)
-        if self.consider(recipe, size):
+        if self.consider(recipe, name):
             for other in CLASSES:
-                if other != size:
+                if other != name:
                     self.consider(recipe, other)
 
-    def consider(self, recipe: Recipe, size: int) -> bool:
-        """Judge a recipe's text in one size; tell whether it is among the slowest."""
-        text = recipe.text(size)
-        if len(text.encode()) > size or self.known.search(text) or not is_sql(recipe):
+    def consider(self, recipe: Recipe, name: str) -> bool:
+        """Judge a recipe's text in one class; tell whether it is among the slowest."""
+        text = written(recipe, name)
+        if text is None or self.known.search(text) or not is_sql(recipe):
             return False
         self.tried += 1
         microseconds, outcome = self.worker.judge(text)
-        population = self.best[size]
+        population = self.best[name]
         floor = population[-1].microseconds if len(population) >= POPULATION else 0.0
         if microseconds <= floor:
             return False
         for _ in range(2):
             microseconds = min(microseconds, self.worker.judge(text)[0])
-        if microseconds <= floor or any(trial.text == text for trial in population):
-            return False
-        trial = Trial(
-            recipe=recipe, max_bytes=size, text=text, microseconds=microseconds, outcome=outcome
-        )
         kin = [one for one in population if one.recipe.unit == recipe.unit]
+        slower = microseconds > floor and all(trial.text != text for trial in population)
+        if not slower or (len(kin) >= KIN and kin[-1].microseconds >= microseconds):
+            return False
         if len(kin) >= KIN:
-            if kin[-1].microseconds >= microseconds:
-                return False
             population.remove(kin[-1])
-        population.append(trial)
+        population.append(
+            Trial(recipe=recipe, text=text, microseconds=microseconds, outcome=outcome)
+        )
         population.sort(key=lambda one: -one.microseconds)
         del population[POPULATION:]
         return True
@@ -145,24 +150,70 @@ class Worker:
         self._process = self._context.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
         theirs.close()
+        self.judge("SELECT f(1) UNION SELECT a FROM t")  # whatever is read once is read now
 
 
 def _serve(connection: Connection) -> None:
     """Judge what comes."""
-    while True:
-        connection.send(judged(connection.recv()))
+    with suppress(EOFError):
+        while True:
+            connection.send(judged(connection.recv()))
 
 
 def judged(text: str) -> tuple[float, str]:
-    """Judge a text by its shape, and measure it."""
-    policy, max_bytes = policies.shape_only(), Limits().max_sql_bytes
+    """Judge a text by its shape; return the CPU time that the server itself would spend."""
+    policy = policies.shape_only()
     started = time.thread_time_ns()
     try:
-        verdict = policies.judge(classify(text, max_bytes=max_bytes), policy, RULES)
-        rules = [finding.rule for finding in verdict.findings]
+        gated = gate(text, max_bytes=_MAX_BYTES)
+        if is_read_here(gated):
+            statement = read_here(gated)
+        else:
+            draft = first_reading(gated)
+            with understanding():
+                statement = confirmed(draft, _agreeing(draft) if draft.is_read else None)
+        rules = [finding.rule for finding in policies.judge(statement, policy, RULES).findings]
     except GuardError as error:
-        rules = [finding.rule for finding in getattr(error, "findings", ())] or [error.code]
+        rules = [finding.rule for finding in error.findings] if isinstance(error, Refused) else []
     return (time.thread_time_ns() - started) / 1e3, ",".join(sorted(set(rules))) or "admitted"
+
+
+def is_read_here(gated: Gated) -> bool:
+    """Tell whether the server reads a text without help; as in `judging`."""
+    return gated.is_plain and len(gated.sql) <= PLAIN_BYTES
+
+
+def _agreeing(draft: Draft) -> Sighting:
+    """Make up what a second parser that agrees would have seen."""
+    return Sighting(
+        relations={(use.schema, use.name) for use in draft.facts.relations},
+        spelled={use.name for use in draft.facts.functions if use.notation == "call"},
+    )
+
+
+def written(recipe: Recipe, name: str) -> str | None:
+    """Write a recipe as long as its class allows; None: it does not fit."""
+    size = CLASSES[name]
+    if name != PLAIN:
+        text = recipe.text(size)
+        return text if len(text.encode()) <= size else None
+    shortest, longest = 1, size
+    found = None
+    while shortest <= longest:
+        middle = (shortest + longest) // 2
+        text = recipe.text(middle)
+        if _is_plain(text):
+            found, shortest = text, middle + 1
+        else:
+            longest = middle - 1
+    return found
+
+
+def _is_plain(text: str) -> bool:
+    try:
+        return is_read_here(gate(text, max_bytes=_MAX_BYTES))
+    except GuardError:
+        return False
 
 
 def is_sql(recipe: Recipe) -> bool:
@@ -176,11 +227,11 @@ def is_sql(recipe: Recipe) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """Search, and report."""
-    parser = argparse.ArgumentParser(prog="python -m tools.worst_case", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.worst_case")
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--keep", action="store_true", help=f"write the records to {DIRECTORY}")
+    parser.add_argument("--keep", action="store_true", help="write the records to the corpus")
     parser.add_argument(
         "--without",
         type=re.compile,
@@ -192,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
     search = Search(random=Random(options.seed), worker=Worker(), known=options.without)  # noqa: S311 - a search, not a secret
     for frame in FRAMES:
         for unit in UNITS:
-            search.consider(Recipe(frame=frame, unit=unit), 1_000)
+            search.consider(Recipe(frame=frame, unit=unit), PLAIN)
     deadline = time.monotonic() + options.seconds
     while time.monotonic() < deadline:
         search.step()
@@ -208,19 +259,19 @@ def write(search: Search, *, as_json: bool) -> None:
     if as_json:
         found = [
             {
-                "max_bytes": size,
+                "class": name,
                 "microseconds": trial.microseconds,
                 "outcome": trial.outcome,
                 "sql": trial.text,
             }
-            for size, trials in search.best.items()
+            for name, trials in search.best.items()
             for trial in trials
         ]
         sys.stdout.write(json.dumps({"tried": search.tried, "slowest": found}, indent=1) + "\n")
         return
     sys.stdout.write(f"{search.tried:,} texts tried\n")
-    for size, trials in search.best.items():
-        sys.stdout.write(f"\nup to {size:,} bytes\n")
+    for name, trials in search.best.items():
+        sys.stdout.write(f"\n{name}\n")
         for trial in trials[:10]:
             frame, core = trial.recipe.frame, trial.recipe.core()
             shape = f"{frame.before}[{core}]{frame.between}...{frame.after}"
@@ -229,9 +280,10 @@ def write(search: Search, *, as_json: bool) -> None:
 
 def keep(search: Search) -> None:
     """Write the slowest three of each class as cases."""
-    for size, trials in search.best.items():
+    DIRECTORY.mkdir(exist_ok=True)
+    for name, trials in search.best.items():
         for number, trial in enumerate(trials[:3], 1):
-            path = DIRECTORY / f"{size}-{number}.sql"
+            path = DIRECTORY / f"{name.replace(' ', '-')}-{number}.sql"
             path.write_text(trial.text, encoding="utf-8")
 
 
