@@ -68,6 +68,7 @@ class Search:
     random: Random
     worker: Worker
     known: re.Pattern[str]
+    admitted_only: bool = False
     best: dict[str, list[Trial]] = field(default_factory=lambda: {name: [] for name in CLASSES})
     tried: int = 0
 
@@ -98,7 +99,7 @@ class Search:
         microseconds, outcome = self.worker.judge(text)
         population = self.best[name]
         floor = population[-1].microseconds if len(population) >= POPULATION else 0.0
-        if microseconds <= floor:
+        if microseconds <= floor or (self.admitted_only and outcome != "admitted"):
             return False
         for _ in range(2):
             microseconds = min(microseconds, self.worker.judge(text)[0])
@@ -239,8 +240,14 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="REGEX",
         help="leave out texts like this, to look past what is known",
     )
+    parser.add_argument("--admitted", action="store_true", help="keep what is admitted alone")
     options = parser.parse_args(arguments)
-    search = Search(random=Random(options.seed), worker=Worker(), known=options.without)  # noqa: S311 - a search, not a secret
+    search = Search(
+        random=Random(options.seed),
+        worker=Worker(),
+        known=options.without,
+        admitted_only=options.admitted,
+    )
     for frame in FRAMES:
         for unit in UNITS:
             search.consider(Recipe(frame=frame, unit=unit), PLAIN)
