@@ -243,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--admitted", action="store_true", help="keep what is admitted alone")
     options = parser.parse_args(arguments)
     search = Search(
-        random=Random(options.seed),
+        random=Random(options.seed),  # noqa: S311 - the same search again, no secret
         worker=Worker(),
         known=options.without,
         admitted_only=options.admitted,
