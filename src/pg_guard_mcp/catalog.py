@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pg_guard_mcp.model import Relation
+    from pg_guard_mcp.model import Definition, Relation, TypeName
 
 RelationKind = Literal["table", "view", "materialized view", "partitioned table", "foreign table"]
 
@@ -97,11 +97,25 @@ class RelationInfo:
 
 
 class TypeInfo(NamedTuple):
-    """A type outside pg_catalog; `kind` is pg_type's typtype: e enum, d domain, c composite."""
+    """A type outside pg_catalog.
+
+    `kind` is pg_type's typtype: b base, c composite, d domain, e enum, m multirange, r range.
+    """
 
     schema: str
     name: str
     kind: str
+    array: str = ""
+    """What its array type is called."""
+    parts: tuple[TypeName, ...] = ()
+    """The base of a domain, the subtype of a range, the fields of a composite."""
+    checks: tuple[str, ...] = ()
+    """A domain's constraints, as expressions over VALUE."""
+    code: str | None = None
+    """A function of a user that runs with every value: a range's canonical form, for one."""
+    extension: str | None = None
+    """The extension whose own it is."""
+    definition: Definition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +128,53 @@ class FunctionInfo:
     security_definer: bool
     source: str = ""
     """The definitions of all overloads, where they are written in a language of the database."""
+    trusted_language: bool = True
+    """Whether every overload is in a language that cannot reach beyond the database."""
+    one_argument: bool = False
+    """Whether one value is enough to call it, so that `x.f` may mean it."""
+    types: tuple[TypeName, ...] = ()
+    """The types outside pg_catalog that it takes and gives."""
+    extensions: tuple[str, ...] = ()
+    """The extensions whose own its overloads are; empty if anybody else made one of them."""
+    definition: Definition | None = None
+
+
+class OperatorInfo(NamedTuple):
+    """An operator outside pg_catalog, all its overloads taken together."""
+
+    schema: str
+    name: str
+    functions: tuple[str, ...] = ()
+    """The names of the functions behind it."""
+    extensions: tuple[str, ...] = ()
+    """The extensions whose own they are, functions included; empty if anybody else made one."""
+    takes_builtins: bool = False
+    """Whether one of them takes built-in types alone."""
+
+
+class CastInfo(NamedTuple):
+    """A cast that runs a function outside pg_catalog.
+
+    `context` is pg_cast's: e only where it is written, a also on assignment, i everywhere.
+    """
+
+    source: TypeName
+    target: TypeName
+    context: str
+    function: str
+    """As `schema.name`."""
+    extension: str | None = None
+    """The extension whose own the function is."""
+
+
+class ExtensionInfo(NamedTuple):
+    """An extension, and the schema its objects are in."""
+
+    name: str
+    schema: str
+    version: str
+    definition: Definition | None = None
+    """What functions and operators its schema holds."""
 
 
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
@@ -155,7 +216,12 @@ class Catalog:
     functions: tuple[FunctionInfo, ...] = ()
     system_functions: frozenset[str] = frozenset()
     """Functions in this database's pg_catalog, those of extensions included."""
-    casts: tuple[str, ...] = ()
-    """Casts between built-in types that run a user's function, as `source to target`."""
+    operators: tuple[OperatorInfo, ...] = ()
+    system_operators: frozenset[str] = frozenset()
+    """Operators in pg_catalog."""
+    casts: tuple[CastInfo, ...] = ()
+    collations: frozenset[tuple[str, str]] = frozenset()
+    """Collations outside pg_catalog, by schema and name."""
+    extensions: tuple[ExtensionInfo, ...] = ()
     schemas: Mapping[str, str | None] = field(default_factory=dict)
     """Every schema the role may use, with its comment."""

@@ -25,6 +25,17 @@ class Relation(NamedTuple):
         return f"{self.schema}.{self.name}"
 
 
+class TypeName(NamedTuple):
+    """A type, fully named."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        """Show the name as a person writes it, for messages only."""
+        return f"{self.schema}.{self.name}"
+
+
 class Span(NamedTuple):
     """A stretch of the statement's UTF-8 bytes: `start` inclusive, `end` exclusive."""
 
@@ -107,6 +118,14 @@ class TypeUse(NamedTuple):
     start: int
 
 
+class CollationUse(NamedTuple):
+    """A collation the statement names; `start` is where its name begins."""
+
+    schema: str | None
+    name: str
+    start: int
+
+
 class ColumnUse(NamedTuple):
     """A column reference, its parts as Postgres folds them; a final `*` is kept as `*`.
 
@@ -131,7 +150,9 @@ class Statement:
     """Every alias and CTE name the statement introduces."""
     operators: tuple[tuple[str, str], ...] = ()
     """Operators written with a schema: `OPERATOR(schema.op)`."""
-    collations: tuple[tuple[str, ...], ...] = ()
+    symbols: frozenset[str] = frozenset()
+    """Operators written without a schema, those behind IN and LIKE included."""
+    collations: tuple[CollationUse, ...] = ()
     parameters: tuple[int, ...] = ()
     findings: tuple[Finding, ...] = ()
     """What is wrong with its form alone: another kind of statement, a lock, an INTO."""
@@ -156,6 +177,17 @@ class Splice(NamedTuple):
     replacement: bytes
 
 
+class Definition(NamedTuple):
+    """A schema, a type or a function with all its overloads, and a digest of what it was then."""
+
+    kind: Literal["schema", "type", "function"]
+    name: str
+    """A function's name; empty for a schema and a type, which `oid` says."""
+    oid: int
+    """The object's own id; of a function, that of its schema."""
+    digest: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardedQuery:
     """SQL that may run: the agent's text with our splices, or a constant of ours.
@@ -175,6 +207,10 @@ class GuardedQuery:
     """Bytes of ours in front of the agent's text, such as EXPLAIN."""
     versions: tuple[tuple[int, str], ...] = ()
     """Every relation it reads, views followed down, as it was judged: object id and digest."""
+    search_path: tuple[str, ...] = ()
+    """Schemas of extensions, in which Postgres looks after pg_catalog."""
+    definitions: tuple[Definition, ...] = ()
+    """What its names were when they were judged, where a later object could stand in for them."""
     needs_key: bool = False
     """Whether `$1` and `$2` stand in the splices: the two halves of the profile's mask key."""
 
@@ -229,6 +265,8 @@ class AccessRules:
     relations: tuple[Relation, ...] = ()
     deny_relations: tuple[str, ...] = ()
     allow_functions: tuple[str, ...] = ()
+    allow_functions_with_effects: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
     views_only: bool = False
     masks: Mapping[str, str] = field(default_factory=dict)
     detectors: tuple[str, ...] = ()

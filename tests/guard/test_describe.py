@@ -56,7 +56,7 @@ def test_without_arguments_open_schemas_are_listed_with_their_counts() -> None:
     assert answer.startswith("1 schema. ")
     assert lines(answer) == [
         ["schema", "relations", "comment"],
-        ["shop", "12", "Customers, catalogue, orders and support of the demo shop"],
+        ["shop", "13", "Customers, catalogue, orders and support of the demo shop"],
     ]
 
 
@@ -71,7 +71,7 @@ def test_with_a_schema_its_open_relations_are_listed() -> None:
 
     assert ["shop", "customers", "table", "3200"] in [cells[:4] for cells in lines(answer)]
     assert "api_keys" not in names(answer)
-    assert len(names(answer)) == 12
+    assert len(names(answer)) == 13
     assert names(answer) == sorted(names(answer))
 
 

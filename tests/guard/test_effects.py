@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pg_guard_mcp.catalog import Catalog, FunctionInfo
+from pg_guard_mcp.catalog import FunctionInfo
 from pg_guard_mcp.guard.effects import reason
+from pg_guard_mcp.guard.names import Names
+from pg_guard_mcp.model import AccessRules
 from tests.support.catalogs import catalog, columns, table, view
 
 if TYPE_CHECKING:
     from pg_guard_mcp.catalog import RelationInfo
+    from pg_guard_mcp.guard.user_types import UserTypes
 
 BASE = table("s.base", columns("id: integer", "a"))
 FUNCTIONS = (
@@ -22,9 +25,10 @@ FUNCTIONS = (
 )
 
 
-def known(*relations: RelationInfo) -> Catalog:
-    """Make a catalog with the functions above."""
-    return catalog(BASE, *relations, functions=FUNCTIONS)
+def known(*relations: RelationInfo) -> UserTypes:
+    """Make a catalog with the functions above, and judge its types."""
+    made = catalog(BASE, *relations, functions=FUNCTIONS)
+    return Names(rules=AccessRules(), catalog=made, schemas=("s",)).types
 
 
 def effect(definition: str) -> str | None:

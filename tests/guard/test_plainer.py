@@ -36,6 +36,8 @@ def squeezed(sql: str) -> str:
         ("SELECT box '(0,0)'", "SELECT '(0,0)'"),
         ("SELECT pg_catalog.box '(0,0)'", "SELECT '(0,0)'"),
         ("SELECT 'x'::box", "SELECT 'x'::box"),
+        ("SELECT '(1)'::cube, x::CUBE", "SELECT '(1)' , x"),
+        ("SELECT 1 GROUP BY CUBE (a)", "SELECT 1 GROUP BY CUBE (a)"),
         ("SELECT 1 FROM ONLY (a.b) c", "SELECT 1 FROM ONLY a.b c"),
         ("SELECT COLLATION FOR (a)", "SELECT (a)"),
         ("SELECT a AT LOCAL", "SELECT a"),

@@ -184,7 +184,11 @@ def test_operators_are_noted_where_they_have_a_schema() -> None:
 def test_collations_and_parameters_are_noted() -> None:
     facts = read('SELECT a COLLATE "C", b COLLATE s.d, $2 FROM t ORDER BY c COLLATE "x" LIMIT $1')
 
-    assert set(facts.collations) == {("C",), ("s", "d"), ("x",)}
+    assert {(use.schema, use.name) for use in facts.collations} == {
+        (None, "C"),
+        ("s", "d"),
+        (None, "x"),
+    }
     assert set(facts.parameters) == {1, 2}
 
 

@@ -47,7 +47,7 @@ class Answer(NamedTuple):
     @property
     def rows(self) -> list[tuple[str | None, ...]]:
         """The rows, every cell read back from COPY's text format."""
-        return [tuple(map(_cell, line.split("\t"))) for line in self.lines]
+        return [cells(line) for line in self.lines]
 
 
 def answer(result: CallToolResult) -> Answer:
@@ -56,6 +56,11 @@ def answer(result: CallToolResult) -> Answer:
     assert isinstance(content, TextContent)
     assert result.structured_content is None
     return Answer(content.text, bool(result.is_error))
+
+
+def cells(line: str) -> tuple[str | None, ...]:
+    """Read a line of COPY's text format."""
+    return tuple(map(_cell, line.split("\t")))
 
 
 def _cell(text: str) -> str | None:

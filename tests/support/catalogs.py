@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 from pg_guard_mcp.catalog import (
     Catalog,
     Column,
+    ExtensionInfo,
     ForeignKey,
     FunctionInfo,
     Index,
     Key,
+    OperatorInfo,
     RelationInfo,
     TypeInfo,
 )
 from pg_guard_mcp.guard import policy as policies
-from pg_guard_mcp.model import AccessRules, Relation
+from pg_guard_mcp.model import AccessRules, Relation, TypeName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,6 +62,7 @@ _TYPES = {
     "text[]": ("_text", "A"),
     "timestamp with time zone": ("timestamptz", "D"),
     "character varying(40)": ("varchar", "S"),
+    "public.citext": ("citext", "S"),
 }
 
 
@@ -70,7 +73,7 @@ def column(name: str, type_: str = "text", **changes: Any) -> Column:
         name=name,
         type=type_,
         type_name=type_name,
-        type_schema="shop" if type_.startswith("shop.") else "pg_catalog",
+        type_schema=type_.partition(".")[0] if "." in type_ else "pg_catalog",
         category=category,
         nullable=True,
         default=None,
@@ -211,6 +214,8 @@ _TICKETS = table(
     columns("id: integer", "customer_id: integer", "order_id: integer", "subject", "body"),
 )
 
+_MEMBERS = table("shop.members", columns("id: integer", "handle: public.citext", "joined: date"))
+
 _API_KEYS = table("shop.api_keys", columns("id: integer", "owner", "secret"))
 
 _SALARIES = table(
@@ -263,21 +268,39 @@ SHOP = catalog(
     _PAYMENTS_2026,
     _REVIEWS,
     _TICKETS,
+    _MEMBERS,
     _API_KEYS,
     _SALARIES,
     _CONTACTS,
     _REVENUE,
     types=(
         TypeInfo("shop", "order_status", "e"),
-        TypeInfo("shop", "postcode", "d"),
-        TypeInfo("shop", "address", "c"),
+        TypeInfo(
+            "shop",
+            "postcode",
+            "d",
+            parts=(TypeName("pg_catalog", "text"),),
+            checks=("shop.salary_of(VALUE) IS NOT NULL",),
+        ),
+        TypeInfo("shop", "address", "c", parts=(TypeName("shop", "postcode"),)),
         TypeInfo("hr", "grade", "e"),
+        TypeInfo("public", "citext", "b", array="_citext", extension="citext"),
     ),
     functions=(
         FunctionInfo(schema="shop", name="net_price", volatile=False, security_definer=False),
         FunctionInfo(schema="shop", name="vat_rate", volatile=False, security_definer=False),
         FunctionInfo(schema="shop", name="record_visit", volatile=True, security_definer=False),
         FunctionInfo(schema="shop", name="salary_of", volatile=False, security_definer=True),
+    ),
+    operators=(
+        OperatorInfo("public", "=", ("citext_eq",), ("citext",)),
+        OperatorInfo("public", "%", ("similarity_op",), ("pg_trgm",), takes_builtins=True),
+        OperatorInfo("public", "<%", ("word_similarity_op",), ("pg_trgm",), takes_builtins=True),
+    ),
+    system_operators=frozenset({"=", "%", "<", "~~", "||"}),
+    extensions=(
+        ExtensionInfo("citext", "public", "1.8"),
+        ExtensionInfo("pg_trgm", "public", "1.6"),
     ),
     schemas={"shop": "Customers, catalogue, orders and support of the demo shop"},
 )

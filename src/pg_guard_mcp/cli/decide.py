@@ -11,6 +11,7 @@ import anyio
 
 from pg_guard_mcp.cli import configuration
 from pg_guard_mcp.errors import GuardError, Refused
+from pg_guard_mcp.guard import packs
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.classify import without_explain
 from pg_guard_mcp.judging import judged
@@ -41,6 +42,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="leave out the rules that need to know which relations are open; needs no database",
     )
+    parser.add_argument(
+        "--extension",
+        action="append",
+        choices=packs.NAMES,
+        default=[],
+        metavar="NAME",
+        help="with --shape-only: judge as if access.extensions named this one; may be repeated",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _run(arguments: argparse.Namespace) -> int:
     if arguments.shape_only:
-        policy, limits = policies.shape_only(), Limits()
+        policy, limits = policies.shape_only(tuple(arguments.extension)), Limits()
     else:
         policy, limits = await _open_policy(arguments)
     parsers = Parsers()

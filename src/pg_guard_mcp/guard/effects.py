@@ -10,48 +10,68 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.catalog import is_enum, is_system
+from pg_guard_mcp.catalog import is_system
 from pg_guard_mcp.guard import functions, grammar, reading
+from pg_guard_mcp.model import TypeName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pg_guard_mcp.catalog import Catalog, RelationInfo
-    from pg_guard_mcp.model import FunctionUse, Relation
+    from pg_guard_mcp.guard.extensions import Extensions
+    from pg_guard_mcp.guard.user_types import UserTypes
+    from pg_guard_mcp.model import FunctionUse, Relation, TypeUse
 
 
-def reason(info: RelationInfo, catalog: Catalog, path: tuple[Relation, ...] = ()) -> str | None:
+def reason(info: RelationInfo, kinds: UserTypes, path: tuple[Relation, ...] = ()) -> str | None:
     """Say what more than reading it could do, or None if it only reads."""
     if info.kind == "foreign table":
         return "it reads through a connection of its own"
     if info.relation in path:
         return None
-    if info.definition is not None and (why := _of_definition(info.definition, catalog)):
+    if info.definition is not None and (why := _of_view(info.definition, kinds)):
         return why
-    for below in _read_by(info, catalog):
-        if why := reason(below, catalog, (*path, info.relation)):
+    for below in _read_by(info, kinds.catalog):
+        if why := reason(below, kinds, (*path, info.relation)):
             return f"through {below.relation}, {why}"
     return None
 
 
-def _of_definition(definition: str, catalog: Catalog) -> str | None:
+def of_text(
+    text: str, extensions: Extensions, kinds: UserTypes, may_call: Callable[[FunctionUse], bool]
+) -> str | None:
+    """Say what more than computing a text of Postgres's own writing could do."""
     try:
-        facts = reading.read(grammar.parse(definition))
+        facts = reading.read(grammar.parse(text))
     except (grammar.NotSql, grammar.TooDeep, reading.NotUnderstood):
         return "its definition was not understood"
     for use in facts.functions:
-        if not _only_computes(use, catalog):
+        if not (_is_reviewed(use, extensions) or may_call(use)):
             return f"it calls {use.spelling}"
     for schema, operator in facts.operators:
-        if schema != "pg_catalog":
+        if schema != "pg_catalog" and not extensions.operator(schema, operator):
             return f"it uses the operator {schema}.{operator}"
     for kind in facts.types:
-        if kind.schema not in {None, "pg_catalog"} and not is_enum(kind.schema, kind.name, catalog):
-            return f"it casts to {kind.schema}.{kind.name}"
+        if _of_type(kind, kinds):
+            return f"it casts to {kind.schema or 'pg_catalog'}.{kind.name}"
     for relation in facts.relations:
         if is_system(relation.schema, relation.name):
             return f"it reads {relation.schema}.{relation.name}"
     return None
+
+
+def _of_type(use: TypeUse, kinds: UserTypes) -> str | None:
+    if use.schema is None or use.schema == "pg_catalog":
+        return kinds.cast_to(use.name)
+    return kinds.objection(TypeName(use.schema, use.name))
+
+
+def _of_view(definition: str, kinds: UserTypes) -> str | None:
+    def computes(use: FunctionUse) -> bool:
+        function = kinds.extensions.functions.get((use.schema or "", use.name))
+        return function is not None and not (function.volatile or function.security_definer)
+
+    return of_text(definition, kinds.extensions, kinds, computes)
 
 
 def _read_by(info: RelationInfo, catalog: Catalog) -> Iterator[RelationInfo]:
@@ -65,14 +85,9 @@ def _read_by(info: RelationInfo, catalog: Catalog) -> Iterator[RelationInfo]:
             yield other
 
 
-def _only_computes(use: FunctionUse, catalog: Catalog) -> bool:
+def _is_reviewed(use: FunctionUse, extensions: Extensions) -> bool:
     if use.notation == "attribute":
-        return not functions.is_denied_attribute(use.name, catalog.system_functions)
+        return not functions.is_denied_attribute(use.name, extensions.catalog.system_functions)
     if use.schema in {None, "pg_catalog"}:
         return use.notation == "grammar" or functions.judge_builtin(use.name, use.arguments).allowed
-    return any(
-        (function.schema, function.name) == (use.schema, use.name)
-        and not function.volatile
-        and not function.security_definer
-        for function in catalog.functions
-    )
+    return bool(extensions.function(use.schema, use.name))

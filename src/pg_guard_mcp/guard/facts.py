@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from pg_guard_mcp.model import Finding, FunctionUse, TypeUse
+    from pg_guard_mcp.model import CollationUse, Finding, FunctionUse, TypeUse
 
 
 class RelationName(NamedTuple):
@@ -37,6 +37,7 @@ class Reading:
     columns: list[ColumnName] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     operators: list[tuple[str, str]] = field(default_factory=list)
-    collations: list[tuple[str, ...]] = field(default_factory=list)
+    symbols: set[str] = field(default_factory=set)
+    collations: list[CollationUse] = field(default_factory=list)
     parameters: list[int] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.guard.facts import ColumnName, Reading, RelationName
     from pg_guard_mcp.guard.lexer import Token
-    from pg_guard_mcp.model import Finding
+    from pg_guard_mcp.model import CollationUse, Finding
 
 
 def located(
@@ -36,7 +36,10 @@ def located(
         ),
         names=frozenset(facts.names),
         operators=tuple(facts.operators),
-        collations=tuple(facts.collations),
+        symbols=frozenset(facts.symbols),
+        collations=tuple(
+            _collation(use, tokens, positions.get(use.start)) for use in facts.collations
+        ),
         parameters=tuple(facts.parameters),
         findings=tuple(dict.fromkeys(findings)),
     )
@@ -72,6 +75,11 @@ def _column(column: ColumnName, tokens: Sequence[Token], index: int | None) -> C
     if index is not None and len(column.parts) > 1:
         second = tokens[index + 2].start
     return ColumnUse(parts=column.parts, start=column.start, second_start=second)
+
+
+def _collation(use: CollationUse, tokens: Sequence[Token], index: int | None) -> CollationUse:
+    """Find where the name begins: the grammar says where COLLATE does."""
+    return use if index is None else use._replace(start=tokens[index + 1].start)
 
 
 def _around_only(tokens: Sequence[Token], first: int, last: int) -> tuple[int, int]:

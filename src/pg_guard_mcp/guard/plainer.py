@@ -71,6 +71,15 @@ def _typed_literals(
         yield tokens[index].start, tokens[last].end, b""
 
 
+def _keyword_casts(
+    tokens: Sequence[Token], index: int, types: set[int]
+) -> Iterator[tuple[int, int, bytes]]:
+    """Make `'(1,2)'::cube` into `'(1,2)'`: to sqlglot CUBE is grammar, and never a type."""
+    is_type = tokens[index].start in types and _word(tokens, index, b"CUBE")
+    if is_type and index > 0 and _text(tokens, index - 1, b"::"):
+        yield tokens[index - 1].start, tokens[index].end, b""
+
+
 def _bracketed_only(
     tokens: Sequence[Token], index: int, _types: set[int]
 ) -> Iterator[tuple[int, int, bytes]]:
@@ -120,6 +129,7 @@ _FINDERS: tuple[
     _operators,
     _named_operators,
     _typed_literals,
+    _keyword_casts,
     _bracketed_only,
     _two_words,
     _sort_operators,

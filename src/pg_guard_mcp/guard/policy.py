@@ -6,17 +6,17 @@ connected role may read it. Everything else is closed, and closed and missing lo
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.catalog import BUILTIN_TYPES, Catalog, RelationInfo, is_system
+from pg_guard_mcp.catalog import Catalog, RelationInfo, is_system
 from pg_guard_mcp.errors import ConfigurationError, Problem, Refused
-from pg_guard_mcp.guard import effects, functions, lineage, masking
+from pg_guard_mcp.guard import effects, lineage, masking
 from pg_guard_mcp.guard.masking import matches
+from pg_guard_mcp.guard.names import Names
 from pg_guard_mcp.model import (
     AccessRules,
     AdmittedStatement,
@@ -82,29 +82,16 @@ class Policy:
             waiting.extend({source for source, _ in info.sources})
         return tuple(sorted(found.values()))
 
-    def user_type(self, schema: str | None, name: str) -> tuple[str, str] | None:
-        """Return the open enum a statement means; no other type of a user runs no code.
-
-        A bare name means a built-in type first, as in Postgres.
-        """
-        if schema is None and name in BUILTIN_TYPES:
-            return None
-        for candidate in self.search_order if schema is None else (schema,):
-            if (candidate, name) in self._enums:
-                return candidate, name
-        return None
-
-    def user_function(self, schema: str | None, name: str) -> tuple[str, str] | None:
-        """Return the function of a user that the rules allow by name.
-
-        A bare name means a built-in function first, as in Postgres.
-        """
-        if schema is None and functions.is_builtin(name):
-            return None
-        for candidate in self.search_order if schema is None else (schema,):
-            if f"{candidate}.{name}" in self._functions:
-                return candidate, name
-        return None
+    @cached_property
+    def names(self) -> Names:
+        """What names of users' functions, types and operators mean."""
+        return Names(
+            rules=self.rules,
+            catalog=self.catalog,
+            schemas=self.search_order,
+            masked=self.masks.keys(),
+            shape_only=self.shape_only,
+        )
 
     def nearest(self, schema: str | None, name: str) -> RelationInfo | None:
         """Return the open relation whose name is most like a wrong one's, in its schema first."""
@@ -115,27 +102,10 @@ class Policy:
             None,
         )
 
-    @cached_property
-    def _enums(self) -> frozenset[tuple[str, str]]:
-        return frozenset(
-            (kind.schema, kind.name)
-            for kind in self.catalog.types
-            if kind.kind == "e" and kind.schema in self.search_order
-        )
 
-    @cached_property
-    def _functions(self) -> frozenset[str]:
-        known = {
-            f"{function.schema}.{function.name}"
-            for function in self.catalog.functions
-            if not function.volatile and not function.security_definer
-        }
-        return frozenset(known & set(self.rules.allow_functions))
-
-
-def shape_only() -> Policy:
+def shape_only(extensions: tuple[str, ...] = ()) -> Policy:
     """Return the policy that judges a statement's shape alone, for cases without a database."""
-    return Policy(rules=AccessRules(), catalog=Catalog(), shape_only=True)
+    return Policy(rules=AccessRules(extensions=extensions), catalog=Catalog(), shape_only=True)
 
 
 def build(rules: AccessRules, catalog: Catalog) -> Policy:
@@ -146,23 +116,20 @@ def build(rules: AccessRules, catalog: Catalog) -> Policy:
             all such problems at once.
 
     """
-    problems = [
-        *_unknown_names(rules, catalog),
-        *_mask_problems(rules, catalog),
-        *_cast_problems(catalog),
-    ]
+    problems = [*_unknown_names(rules, catalog), *_mask_problems(rules, catalog)]
     masks, mask_problems = lineage.resolve(rules.masks, catalog)
     problems.extend(mask_problems)
-    problems.extend(_functions_behind_masks(rules, catalog, masks))
+    closed = Policy(rules=rules, catalog=catalog, masks=masks)
+    problems.extend(closed.names.problems())
     if problems:
         raise ConfigurationError(problems)
     opened = {
         relation: info
         for relation, info in catalog.relations.items()
         if _is_open(info, rules)
-        and (relation in rules.relations or effects.reason(info, catalog) is None)
+        and (relation in rules.relations or effects.reason(info, closed.names.types) is None)
     }
-    return Policy(rules=rules, catalog=catalog, open_relations=opened, masks=masks)
+    return replace(closed, open_relations=opened)
 
 
 def judge(statement: Statement, policy: Policy, rules: Sequence[Rule]) -> Verdict:
@@ -198,41 +165,6 @@ def _is_open(info: RelationInfo, rules: AccessRules) -> bool:
     return not any(matches(pattern, str(relation)) for pattern in rules.deny_relations)
 
 
-def _functions_behind_masks(
-    rules: AccessRules, catalog: Catalog, masks: Mapping[Relation, object]
-) -> Iterator[Problem]:
-    """Find allowed functions whose source names a masked relation: they would return it bare."""
-    for name in rules.allow_functions:
-        source = _reachable_source(name, catalog)
-        if masks and re.search(r"\bexecute\b", source):
-            yield Problem(
-                f"access.allow_functions names {name}, which runs SQL that it puts together",
-                "leave it out: what it reads cannot be known, and there are masks to keep",
-            )
-        for relation in masks:
-            if re.search(rf"(?<!\w){re.escape(relation.name.lower())}(?!\w)", source):
-                yield Problem(
-                    f"access.allow_functions names {name}, whose source names {relation}:"
-                    " what it returns would be unmasked",
-                    "leave it out, or let the function read a view without masked columns",
-                )
-
-
-def _reachable_source(name: str, catalog: Catalog) -> str:
-    """Return the source of a function and of every function whose name stands in it."""
-    known = {f"{function.schema}.{function.name}": function for function in catalog.functions}
-    found: dict[str, str] = {}
-    waiting = [name]
-    while waiting:
-        function = known.get(current := waiting.pop())
-        if function is None or current in found:
-            continue
-        found[current] = function.source.lower()
-        words = set(re.findall(r"\w+", found[current]))
-        waiting += [other for other, info in known.items() if info.name.lower() in words]
-    return "\n".join(found.values())
-
-
 def _unknown_names(rules: AccessRules, catalog: Catalog) -> Iterator[Problem]:
     for schema in rules.schemas:
         if schema not in catalog.schemas:
@@ -246,19 +178,6 @@ def _unknown_names(rules: AccessRules, catalog: Catalog) -> Iterator[Problem]:
                 f"access.relations names {relation}, which is not there or not open to the role",
                 f"correct the name, or GRANT SELECT ON {relation} to the role",
             )
-    known = {f"{function.schema}.{function.name}": function for function in catalog.functions}
-    for name in rules.allow_functions:
-        function = known.get(name)
-        if function is None:
-            yield Problem(
-                f"access.allow_functions names {name}, which is not there or not open to the role",
-                "write it as schema.function, without arguments, and GRANT EXECUTE on it",
-            )
-        elif function.volatile or function.security_definer:
-            yield Problem(
-                f"access.allow_functions names {name}, which is VOLATILE or SECURITY DEFINER",
-                "leave it out: such a function can do more than read what the role reads",
-            )
 
 
 def _mask_problems(rules: AccessRules, catalog: Catalog) -> Iterator[Problem]:
@@ -269,14 +188,6 @@ def _mask_problems(rules: AccessRules, catalog: Catalog) -> Iterator[Problem]:
                 "correct the name; it is case-sensitive and written without quotes",
             )
         yield from masking.pattern_problems(pattern, rules.masks[pattern])
-
-
-def _cast_problems(catalog: Catalog) -> Iterator[Problem]:
-    for cast in catalog.casts:
-        yield Problem(
-            f"a function of a user stands behind the cast from {cast}, for whoever casts",
-            "drop that cast, or serve another database",
-        )
 
 
 def _names_a_column(pattern: str, catalog: Catalog) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from pg_guard_mcp.guard import kinds
 from pg_guard_mcp.guard.facts import ColumnName, Reading, RelationName
 from pg_guard_mcp.guard.nodes import LEAVES, MESSAGES, NODES
-from pg_guard_mcp.model import FunctionUse, TypeUse
+from pg_guard_mcp.model import CollationUse, FunctionUse, TypeUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,8 +68,8 @@ class _Walk:
             "ParamRef": self._parameter,
             "RangeTableFunc": self._table_function,
             "RangeTableSample": self._sample,
-            "SortBy": self._sort,
-            "SubLink": self._sublink,
+            "SortBy": self._named_operator,
+            "SubLink": self._named_operator,
             "TypeName": self._type,
         }
 
@@ -233,18 +233,18 @@ class _Walk:
         if fields.get("kind") == "AEXPR_NULLIF":
             self._note_function(("nullif",), fields, "grammar")
 
-    def _sort(self, fields: Fields) -> None:
-        self._note_operator(_strings(fields.get("useOp")))
-
-    def _sublink(self, fields: Fields) -> None:
-        self._note_operator(_strings(fields.get("operName")))
+    def _named_operator(self, fields: Fields) -> None:
+        self._note_operator(_strings(fields.get("useOp") or fields.get("operName")))
 
     def _note_operator(self, name: tuple[str, ...]) -> None:
         if len(name) > 1:
             self.reading.operators.append((".".join(name[:-1]), name[-1]))
+        self.reading.symbols.update(name[-1:] if len(name) == 1 else ())
 
     def _collation(self, fields: Fields) -> None:
-        self.reading.collations.append(_strings(fields.get("collname")))
+        *schema, name = _strings(fields.get("collname"))
+        use = CollationUse(schema=".".join(schema) or None, name=name, start=_location(fields))
+        self.reading.collations.append(use)
 
     def _parameter(self, fields: Fields) -> None:
         self.reading.parameters.append(fields.get("number", 0))

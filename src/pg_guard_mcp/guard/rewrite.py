@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Internal
-from pg_guard_mcp.guard import grammar, masking, reading
+from pg_guard_mcp.guard import grammar, masking, paths, reading
 from pg_guard_mcp.guard.lexer import Unreadable, quote, tokens
 from pg_guard_mcp.model import GuardedQuery, Relation, Span, Splice
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pg_guard_mcp.guard.lexer import Token
+    from pg_guard_mcp.guard.names import Names
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.model import AdmittedStatement, FunctionUse, RelationUse
 
@@ -43,7 +44,7 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
         [
             *_relation_splices(resolved, policy),
             *_column_splices(statement, resolved, policy),
-            *_name_splices(statement, policy),
+            *_name_splices(statement, policy.names),
             *_type_name_splices(statement),
         ]
     )
@@ -51,6 +52,7 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
     masked = {relation for _, relation in resolved if policy.masked(relation)}
     if resolved or splices:
         _check(text, splices, {relation for _, relation in resolved}, masked, statement)
+    path = paths.find(statement, policy).schemas
     return GuardedQuery(
         sql=text.decode(),
         statement=statement.sql,
@@ -62,6 +64,8 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
         ),
         splices=tuple(splices),
         versions=policy.versions(relation for _, relation in resolved),
+        search_path=path,
+        definitions=paths.definitions(statement, policy, path),
         needs_key=any(
             masking.uses_key(mask)
             for relation in masked
@@ -131,18 +135,25 @@ def _column_splices(
             yield Splice(Span(column.start, column.second_start), b"")
 
 
-def _name_splices(statement: AdmittedStatement, policy: Policy) -> Iterator[Splice]:
-    """Qualify the enums and functions of users that the policy opens."""
-    for use in statement.types:
-        if use.schema is None and (found := policy.user_type(None, use.name)):
-            yield Splice(Span(use.start, use.start), f"{quote(found[0])}.".encode())
+def _name_splices(statement: AdmittedStatement, names: Names) -> Iterator[Splice]:
+    """Qualify the types, functions and collations of users and extensions that are open."""
+    for kind in statement.types:
+        if kind.schema is None and (found := names.type(None, kind.name)):
+            yield _in_front(kind.start, found)
     for function in statement.functions:
         if (
             function.schema is None
             and function.notation == "call"
-            and (found := policy.user_function(None, function.name))
+            and (found := names.qualified(function))
         ):
-            yield Splice(Span(function.start, function.start), f"{quote(found[0])}.".encode())
+            yield _in_front(function.start, found)
+    for collation in statement.collations:
+        if collation.schema is None and (found := names.collation(None, collation.name)):
+            yield _in_front(collation.start, found)
+
+
+def _in_front(start: int, name: tuple[str, str]) -> Splice:
+    return Splice(Span(start, start), f"{quote(name[0])}.".encode())
 
 
 def _type_name_splices(statement: AdmittedStatement) -> Iterator[Splice]:

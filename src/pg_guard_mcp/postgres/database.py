@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from pg_guard_mcp.model import GuardedQuery, Limits
+    from pg_guard_mcp.model import Definition, GuardedQuery, Limits
 
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
@@ -99,9 +99,11 @@ class Database:
             GuardError: Busy, TimedOut, Cancelled, DatabaseError or Unavailable.
 
         """
-        async with self.transaction(application, query.versions) as connection:
+        async with self.transaction(application, query.versions, query.search_path) as connection:
             text = f"{query.sql}\n/* {session.plain(comment)} */" if comment else query.sql
             statement = await self._prepare(connection, text)
+            if query.definitions:
+                await _check_definitions(connection, query.definitions)
             columns = tuple(
                 ResultColumn(attribute.name, attribute.type.name)
                 for attribute in statement.get_attributes()
@@ -112,18 +114,27 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, application: str, judged_by: Sequence[tuple[int, str]] = ()
+        self,
+        application: str,
+        judged_by: Sequence[tuple[int, str]] = (),
+        search_path: Sequence[str] = (),
     ) -> AsyncIterator[Connection]:
         """Lend a connection inside a frozen read-only transaction, and roll it back.
 
-        `judged_by` are relations that must still be what they were: see `versions`.
+        `judged_by` are relations that must still be what they were: see `versions`. `search_path`
+        are schemas in which operators are looked up besides pg_catalog.
 
         Raises:
             GuardError: whatever went wrong inside, in our words.
 
         """
         try:
-            async with self._transaction(application, judged_by) as connection:
+            opening = (
+                session.opening(self._limits, application)
+                + versions.check(judged_by)
+                + session.extend(search_path)
+            )
+            async with self._transaction(opening) as connection:
                 yield connection
         except GuardError as error:
             # The driver's text prints values; it must not hang on as what came before.
@@ -131,15 +142,13 @@ class Database:
             raise
 
     @asynccontextmanager
-    async def _transaction(
-        self, application: str, judged_by: Sequence[tuple[int, str]]
-    ) -> AsyncIterator[Connection]:
+    async def _transaction(self, opening: str) -> AsyncIterator[Connection]:
         connection = await self._acquire()
         keep = False
         started = time.monotonic()
         try:
             with anyio.fail_after(self._limits.statement_timeout_seconds + _GRACE_SECONDS):
-                await self._open(connection, application, judged_by)
+                await _open(connection, opening)
                 yield connection
             # A COMMIT would end the transaction without an error; such a session is not kept.
             keep = connection.is_in_transaction()
@@ -158,18 +167,6 @@ class Database:
             raise words.translate(error, timed_out=timed_out) from None
         finally:
             await self._give_back(connection, keep=keep)
-
-    async def _open(
-        self, connection: Connection, application: str, judged_by: Sequence[tuple[int, str]]
-    ) -> None:
-        """Open the transaction in one round trip. Raises: CatalogChanged."""
-        opening = session.opening(self._limits, application)
-        try:
-            await connection.execute(opening + versions.check(judged_by))
-        except asyncpg.DivisionByZeroError:
-            raise CatalogChanged(
-                "a relation was changed since the server last looked", "Try again."
-            ) from None
 
     async def _acquire(self) -> Connection:
         """Wait for a connection, but not for long."""
@@ -248,6 +245,29 @@ class Database:
                 return rows, None
             # As many as fit at the size seen so far: 250 rows of 4 MB took 1.1 GB.
             chunk_rows = max(1, min(_CHUNK_ROWS, _CHUNK_CHARACTERS * len(rows) // (received + 1)))
+
+
+async def _open(connection: Connection, opening: str) -> None:
+    """Open the transaction in one round trip. Raises: CatalogChanged."""
+    try:
+        await connection.execute(opening)
+    except asyncpg.DivisionByZeroError:
+        raise CatalogChanged(
+            "a relation was changed since the server last looked", "Try again."
+        ) from None
+
+
+async def _check_definitions(connection: Connection, definitions: Sequence[Definition]) -> None:
+    """Make sure that the names of a prepared statement mean what they did when it was judged.
+
+    Postgres has resolved them by now and has run nothing yet, so nobody can come in between. The
+    name keeps this from taking the unnamed statement's place. Raises: CatalogChanged.
+    """
+    check = await connection.prepare(versions.digests(definitions), name="pg_guard_check")
+    if await check.fetchval() != " ".join(definition.digest for definition in definitions):
+        raise CatalogChanged(
+            "a function, type or operator was changed since the server last looked", "Try again."
+        )
 
 
 def _bounded(cell: str | None) -> str | None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pg_guard_mcp.errors import Internal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
     from pg_guard_mcp.model import Limits
@@ -27,6 +29,9 @@ _ALL_TYPES = "SELECT oid::int8, typname::text FROM pg_catalog.pg_type"
 _UTF8 = "UTF8"
 
 
+_PATH = "pg_catalog, pg_temp"
+
+
 def opening(limits: Limits, application: str) -> str:
     """Return the batch that opens a transaction: constant but for numbers and a name of ours.
 
@@ -41,12 +46,23 @@ def opening(limits: Limits, application: str) -> str:
         " SET LOCAL idle_in_transaction_session_timeout ="
         f" {_milliseconds(limits.idle_in_transaction_seconds)};"
         f" SET LOCAL application_name = '{plain(application)}';"
-        " SET LOCAL search_path = pg_catalog, pg_temp;"
+        f" SET LOCAL search_path = {_PATH};"
         " SET LOCAL standard_conforming_strings = on;"
         " SET LOCAL client_min_messages = error;"
         " SET LOCAL DateStyle = ISO; SET LOCAL IntervalStyle = postgres;"
         " SET LOCAL bytea_output = hex; SET LOCAL extra_float_digits = 1; "
     )
+
+
+def extend(schemas: Sequence[str]) -> str:
+    """Return SQL that lets Postgres look in `schemas` too, after pg_catalog; nothing for none.
+
+    It comes last in the opening batch: what the batch itself asks is resolved in pg_catalog alone.
+    """
+    if not schemas:
+        return ""
+    quoted = ", ".join('"' + schema.replace('"', '""') + '"' for schema in schemas)
+    return f"; SET LOCAL search_path = pg_catalog, {quoted}, pg_temp"
 
 
 def plain(text: str) -> str:

@@ -14,16 +14,14 @@ from pg_guard_mcp.catalog import (
     Catalog,
     Column,
     ForeignKey,
-    FunctionInfo,
     Index,
     Key,
     RelationInfo,
     RelationKind,
     RelationVersion,
-    TypeInfo,
 )
 from pg_guard_mcp.model import Relation
-from pg_guard_mcp.postgres import versions
+from pg_guard_mcp.postgres import objects, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +38,7 @@ _KINDS: Mapping[str, RelationKind] = {
     "f": "foreign table",
 }
 
-_USER_SCHEMA = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
+_USER_SCHEMA = objects.USER_SCHEMA
 
 _SCHEMAS = f"""
 SELECT n.nspname AS name, obj_description(n.oid, 'pg_namespace') AS comment
@@ -114,46 +112,11 @@ WHERE {_USER_SCHEMA} AND NOT i.indisprimary
 ORDER BY c.relname
 """
 
-_TYPES = f"""
-SELECT n.nspname AS schema, t.typname AS name, t.typtype AS kind
-FROM pg_type t
-JOIN pg_namespace n ON n.oid = t.typnamespace
-WHERE t.typtype IN ('e', 'd', 'r') AND {_USER_SCHEMA}
-"""
-
-# An aggregate does what its support functions do; what pg_proc says of itself is not the point.
-_FUNCTIONS = f"""
-SELECT n.nspname AS schema, p.proname AS name,
-       bool_or('v' IN (p.provolatile, s.provolatile)) AS volatile,
-       bool_or(p.prosecdef OR coalesce(s.prosecdef, false)) AS security_definer,
-       coalesce(string_agg(CASE WHEN p.prokind IN ('f', 'w') AND l.lanname NOT IN ('c', 'internal')
-                                THEN pg_get_functiondef(p.oid) END, E'\n'), '')
-       || coalesce(string_agg(s.prosrc, E'\n'), '') AS source
-FROM pg_proc p
-JOIN pg_language l ON l.oid = p.prolang
-JOIN pg_namespace n ON n.oid = p.pronamespace
-LEFT JOIN pg_aggregate a ON a.aggfnoid = p.oid
-LEFT JOIN pg_proc s ON s.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggmtransfn,
-                                 a.aggmfinalfn, a.aggserialfn, a.aggdeserialfn)
-WHERE {_USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
-  AND has_function_privilege(p.oid, 'EXECUTE')
-GROUP BY 1, 2
-"""
-
-_SYSTEM_FUNCTIONS = """
-SELECT json_agg(DISTINCT proname) AS names
-FROM pg_proc
-WHERE pronamespace = 'pg_catalog'::regnamespace
-"""
-
-_CASTS = """
-SELECT format_type(c.castsource, NULL) || ' to ' || format_type(c.casttarget, NULL) AS cast
-FROM pg_cast c
-JOIN pg_proc p ON p.oid = c.castfunc
-JOIN pg_type s ON s.oid = c.castsource
-JOIN pg_type t ON t.oid = c.casttarget
-WHERE p.pronamespace <> 'pg_catalog'::regnamespace
-  AND s.typnamespace = 'pg_catalog'::regnamespace AND t.typnamespace = 'pg_catalog'::regnamespace
+_SYSTEM_NAMES = """
+SELECT (SELECT json_agg(DISTINCT proname) FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace) AS functions,
+       (SELECT json_agg(DISTINCT oprname) FROM pg_operator
+        WHERE oprnamespace = 'pg_catalog'::regnamespace) AS operators
 """
 
 _SERVER = """
@@ -184,11 +147,9 @@ _QUERIES = {
     "sources": _SOURCES,
     "constraints": _CONSTRAINTS,
     "indexes": _INDEXES,
-    "types": _TYPES,
-    "functions": _FUNCTIONS,
-    "system_functions": _SYSTEM_FUNCTIONS,
-    "casts": _CASTS,
+    "system_names": _SYSTEM_NAMES,
     "server": _SERVER,
+    **objects.QUERIES,
 }
 
 
@@ -228,16 +189,20 @@ def _assemble(found: Mapping[str, Rows]) -> Catalog:
             ),
         )
     (server,) = found["server"]
-    (system,) = found["system_functions"]
+    (system,) = found["system_names"]
     return Catalog(
         database=server["database"],
         server_version=server["version"],
         relations=relations,
-        types=tuple(TypeInfo(**row) for row in found["types"]),
-        functions=tuple(FunctionInfo(**row) for row in found["functions"]),
-        system_functions=frozenset(system["names"]),
-        casts=tuple(row["cast"] for row in found["casts"]),
+        system_functions=frozenset(system["functions"]),
+        system_operators=frozenset(system["operators"]),
         schemas={row["name"]: row["comment"] for row in found["schemas"]},
+        types=objects.types(found["types"]),
+        functions=objects.functions(found["functions"]),
+        operators=objects.operators(found["operators"]),
+        casts=objects.casts(found["casts"]),
+        collations=objects.collations(found["collations"]),
+        extensions=objects.extensions(found["extensions"]),
     )
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pg_guard_mcp.model import Definition
+
 # The row of a view's rule is written anew with every CREATE OR REPLACE VIEW, and so is its xmin;
 # the same goes for the expression of a generated column.
 DIGEST = """
@@ -31,6 +33,33 @@ md5(concat_ws(' ', c.relnamespace, c.relname, c.relkind, c.relrowsecurity,
      WHERE r.ev_class = c.oid)))
 """
 
+# What follows runs where schemas of extensions are on the path, so it names pg_catalog throughout:
+# an operator that somebody planted there must not be asked whether it was planted.
+_ROWS = "pg_catalog.string_agg(pg_catalog.concat({0}.oid, ' ', {0}.xmin), ',' ORDER BY {0}.oid)"
+
+SCHEMA_DIGEST = f"""
+pg_catalog.md5(pg_catalog.concat_ws(' ', n.oid,
+    (SELECT {_ROWS.format("f")}
+     FROM pg_catalog.pg_proc f
+     WHERE f.pronamespace OPERATOR(pg_catalog.=) n.oid),
+    (SELECT {_ROWS.format("o")}
+     FROM pg_catalog.pg_operator o
+     WHERE o.oprnamespace OPERATOR(pg_catalog.=) n.oid)))
+"""
+
+FUNCTION_DIGEST = f"pg_catalog.md5({_ROWS.format('f')})"
+
+TYPE_DIGEST = f"""
+pg_catalog.md5(pg_catalog.concat_ws(' ', t.xmin,
+    (SELECT {_ROWS.format("k")}
+     FROM pg_catalog.pg_constraint k
+     WHERE k.contypid OPERATOR(pg_catalog.=) t.oid),
+    (SELECT pg_catalog.string_agg(pg_catalog.concat(a.attnum, ' ', a.xmin), ',' ORDER BY a.attnum)
+     FROM pg_catalog.pg_attribute a
+     WHERE a.attrelid OPERATOR(pg_catalog.=) t.typrelid),
+    (SELECT r.xmin FROM pg_catalog.pg_range r WHERE r.rngtypid OPERATOR(pg_catalog.=) t.oid)))
+"""
+
 UNCHANGED = "SELECT 1"
 
 
@@ -47,4 +76,33 @@ def check(versions: Sequence[tuple[int, str]]) -> str:
     return (
         f"SELECT 1 / (count(*) = {len(versions)})::int FROM pg_class c"
         f" WHERE c.oid IN ({oids}) AND {DIGEST.strip()} IN ({digests})"
+    )
+
+
+def digests(definitions: Sequence[Definition]) -> str:
+    """Return SQL that gives the digest of each definition as it is now, as one text.
+
+    It is asked for after Postgres has resolved every name of a statement, and before the statement
+    runs: what was put in the way in between shows.
+    """
+    return f"SELECT pg_catalog.concat_ws(' ', {', '.join(map(_digest, definitions))})"
+
+
+def _digest(definition: Definition) -> str:
+    oid = int(definition.oid)
+    if definition.kind == "schema":
+        return (
+            f"(SELECT {SCHEMA_DIGEST.strip()} FROM pg_catalog.pg_namespace n"
+            f" WHERE n.oid OPERATOR(pg_catalog.=) {oid})"
+        )
+    if definition.kind == "type":
+        return (
+            f"(SELECT {TYPE_DIGEST.strip()} FROM pg_catalog.pg_type t"
+            f" WHERE t.oid OPERATOR(pg_catalog.=) {oid})"
+        )
+    name = definition.name.replace("'", "''")
+    return (
+        f"(SELECT {FUNCTION_DIGEST} FROM pg_catalog.pg_proc f"
+        f" WHERE f.proname OPERATOR(pg_catalog.=) '{name}'"
+        f" AND f.pronamespace OPERATOR(pg_catalog.=) {oid})"
     )

@@ -30,6 +30,27 @@ Detector = Literal[
     "payment-card", "us-ssn", "iban", "email", "phone", "jwt", "private-key", "cloud-key"
 ]
 
+Extension = Literal[
+    "btree_gist",
+    "citext",
+    "cube",
+    "earthdistance",
+    "fuzzystrmatch",
+    "hstore",
+    "intarray",
+    "isn",
+    "ltree",
+    "pg_trgm",
+    "pgcrypto",
+    "postgis",
+    "seg",
+    "tablefunc",
+    "timescaledb",
+    "unaccent",
+    "uuid-ossp",
+    "vector",
+]
+
 # Lax for the tuple alone: TOML and JSON have lists, and we want what cannot change.
 _AsTuple = Field(strict=False)
 _Schemas = Annotated[tuple[Annotated[str, AfterValidator(check_schema)], ...], _AsTuple]
@@ -86,6 +107,11 @@ class AccessTable(_Table):
     """Relations that stay closed whatever is open: `schema.relation`, `*` allowed."""
     allow_functions: _Functions = ()
     """Functions of yours or of an extension that may be called, as `schema.function`."""
+    allow_functions_with_effects: _Functions = ()
+    """Those of `allow_functions` that may be called although they can do more than compute:
+    VOLATILE, SECURITY DEFINER, or in C or another language that is not trusted."""
+    extensions: Annotated[tuple[Extension, ...], _AsTuple] = ()
+    """Extensions whose reviewed functions, types and operators may be used."""
     views_only: bool = False
     """Open views only, and no table."""
 
@@ -223,6 +249,8 @@ class Settings(BaseSettings):
             relations=tuple(Relation(*name.split(".")) for name in self.access.relations),
             deny_relations=self.access.deny_relations,
             allow_functions=self.access.allow_functions,
+            allow_functions_with_effects=self.access.allow_functions_with_effects,
+            extensions=self.access.extensions,
             views_only=self.access.views_only,
             masks=self.mask.columns,
             detectors=self.mask.detectors.enabled,

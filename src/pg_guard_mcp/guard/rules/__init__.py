@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pg_guard_mcp.guard.rules.allowed_extensions import allowed_extensions
 from pg_guard_mcp.guard.rules.allowed_functions import allowed_functions
 from pg_guard_mcp.guard.rules.allowed_operators import allowed_operators
 from pg_guard_mcp.guard.rules.allowed_relations import allowed_relations
@@ -26,8 +27,17 @@ RULES: tuple[Rule, ...] = (
     allowed_functions,
     allowed_types,
     allowed_operators,
+    allowed_extensions,
     masked_relation_shape,
 )
 
-NAME_RULES = frozenset({"allowed-relations", "allowed-types", "allowed-functions"})
+NAME_RULES = frozenset(
+    {
+        "allowed-extensions",
+        "allowed-functions",
+        "allowed-operators",
+        "allowed-relations",
+        "allowed-types",
+    }
+)
 """Rules whose findings a fresh catalog may lift: something was made since the last snapshot."""

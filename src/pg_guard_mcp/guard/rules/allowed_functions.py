@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.guard import functions
+from pg_guard_mcp.guard import functions, grammar, packs, paths
 from pg_guard_mcp.model import Finding, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pg_guard_mcp.guard.functions import FunctionVerdict
     from pg_guard_mcp.guard.policy import Policy
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _RULE = "allowed-functions"
+_NUMBERS = frozenset({"int2", "int4", "int8"})
 
 
 def allowed_functions(statement: Statement, policy: Policy) -> Iterator[Finding]:
@@ -31,12 +32,16 @@ def allowed_functions(statement: Statement, policy: Policy) -> Iterator[Finding]
             use.name, policy.catalog.system_functions
         ):
             continue  # a field, or a reviewed function on one value
-        if use.notation == "call" and policy.user_function(use.schema, use.name):
+        if use.notation == "call" and policy.names.function(use.schema, use.name):
             continue
         verdict = functions.judge_builtin(use.name, use.arguments)
         if use.notation != "attribute" and verdict.allowed and use.schema in {None, "pg_catalog"}:
             continue
-        yield _finding(use, verdict)
+        owners = policy.names.extensions.function(use.schema, use.name)
+        if use.notation == "call" and owners:
+            yield from _misused(use, owners, statement)
+            continue
+        yield _of_a_pack(use, policy) or _finding(use, verdict)
 
 
 def _finding(use: FunctionUse, verdict: FunctionVerdict) -> Finding:
@@ -51,3 +56,63 @@ def _finding(use: FunctionUse, verdict: FunctionVerdict) -> Finding:
         message=f"the function {use.spelling} is not available",
         hint=f"Use {near}." if near else "Use the built-in functions of PostgreSQL.",
     )
+
+
+def _misused(use: FunctionUse, owners: Sequence[str], statement: Statement) -> Iterator[Finding]:
+    """Refuse those overloads of a pack's function that are not in the pack."""
+    for owner in owners:
+        pack = packs.read(owner)
+        if use.arguments != pack.arguments.get(use.name, use.arguments):
+            yield Finding(
+                rule=_RULE,
+                message=f"{use.spelling} is not available with {use.arguments} arguments",
+                hint=f"Call it with {pack.arguments[use.name]}.",
+            )
+        elif use.name in pack.numbers and not _is_number(use, pack.numbers[use.name], statement):
+            yield Finding(
+                rule=_RULE,
+                message=f"{use.spelling} takes a number here, and nothing that could be text",
+                hint="Write it as a number, such as 4326, or cast it: CAST(x AS integer).",
+            )
+
+
+def _is_number(use: FunctionUse, place: int, statement: Statement) -> bool:
+    """Tell whether an argument is a number as it is written: a literal or a cast."""
+    waiting: list[object] = [grammar.parse(statement.sql)]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, dict):
+            waiting.extend(item.values())
+            call = item.get("FuncCall", {})
+            if call.get("location", 0) == use.start and len(call.get("args", ())) >= place:
+                ((kind, argument),) = call["args"][place - 1].items()
+                names = argument.get("typeName", {}).get("names", ())
+                return (kind == "A_Const" and "ival" in argument) or (
+                    kind == "TypeCast" and names[-1]["String"]["sval"] in _NUMBERS
+                )
+    return False
+
+
+def _of_a_pack(use: FunctionUse, policy: Policy) -> Finding | None:
+    """Say which pack would open a function, or why its extension's pack does not."""
+    if use.notation != "call" or functions.is_builtin(use.name):
+        return None
+    for name in packs.NAMES:
+        pack = packs.read(name)
+        why = pack.objection(use.name)
+        on = name in policy.names.extensions.packs
+        if on and why:
+            return Finding(
+                rule=_RULE,
+                message=f"{use.spelling} is not available: it {why}",
+                hint="Use the other functions of that extension.",
+            )
+        if not on and use.name in pack.functions:
+            return Finding(
+                rule=_RULE,
+                message=f"the function {use.spelling} is not available",
+                hint=f"It is of an extension that is off.{paths.switch_on(name)}",
+            )
+    return None

@@ -1,4 +1,4 @@
-"""Only operators and collations of pg_catalog."""
+"""Only operators of pg_catalog and of extensions that are on, and collations of open schemas."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ if TYPE_CHECKING:
     from pg_guard_mcp.guard.policy import Policy
 
 
-def allowed_operators(statement: Statement, _policy: Policy) -> Iterator[Finding]:
-    """Refuse `OPERATOR(schema.op)` and collations outside pg_catalog.
+def allowed_operators(statement: Statement, policy: Policy) -> Iterator[Finding]:
+    """Refuse `OPERATOR(schema.op)` of users, and collations of schemas that are not open.
 
-    An operator is a function under another name. Bare operators need no rule: every transaction
-    runs with `search_path = pg_catalog`, where users have none.
+    An operator is a function under another name. Bare operators are looked up in pg_catalog, where
+    users have none, and in the schemas of extensions, for which `allowed-extensions` answers. A
+    collation runs no code, but naming one tells whether it exists.
     """
     for schema, operator in statement.operators:
-        if schema != "pg_catalog":
+        if schema != "pg_catalog" and not policy.names.extensions.operator(schema, operator):
             yield Finding(
                 rule="allowed-operators",
                 message=f"the operator {schema}.{operator} is not available",
                 hint=f"Write {operator} without a schema.",
             )
-    for name in statement.collations:
-        if len(name) > 1 and name[:-1] != ("pg_catalog",):
+    for use in statement.collations:
+        if use.schema not in {None, "pg_catalog"} and not policy.names.collation(
+            use.schema, use.name
+        ):
             yield Finding(
                 rule="allowed-operators",
-                message=f"the collation {'.'.join(name)} is not available",
-                hint='Use a built-in collation, such as "C".',
+                message=f"the collation {use.schema}.{use.name} is not available",
+                hint='Use a built-in collation, such as "C", or one of an open schema.',
             )
