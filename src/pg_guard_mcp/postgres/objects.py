@@ -84,6 +84,13 @@ WHERE t.typtype IN ('b', 'c', 'd', 'e', 'm', 'r') AND {USER_SCHEMA}
   AND t.typcategory <> 'A' AND coalesce(c.relkind, 'c') = 'c'
 """
 
+# Postgres makes these for every range type, in its own language: they only put a value together.
+_CONSTRUCTOR = """
+(l.lanname = 'internal'
+ AND p.prosrc IN ('range_constructor2', 'range_constructor3', 'multirange_constructor0',
+                  'multirange_constructor1', 'multirange_constructor2'))
+"""
+
 # An aggregate does what its support functions do; what pg_proc says of itself is not the point.
 _FUNCTIONS = f"""
 SELECT n.nspname AS schema, p.proname AS name, n.oid::int8 AS id,
@@ -92,8 +99,8 @@ SELECT n.nspname AS schema, p.proname AS name, n.oid::int8 AS id,
        coalesce(string_agg(CASE WHEN p.prokind IN ('f', 'w') AND l.lanname NOT IN ('c', 'internal')
                                 THEN pg_get_functiondef(p.oid) END, E'\\n'), '')
        || coalesce(string_agg(s.source, E'\\n'), '') AS source,
-       bool_and(CASE WHEN p.prokind = 'a' THEN s.trusted ELSE l.lanpltrusted END)
-           AS trusted_language,
+       bool_and(CASE WHEN p.prokind = 'a' THEN s.trusted
+                     ELSE l.lanpltrusted OR {_CONSTRUCTOR} END) AS trusted_language,
        bool_or(p.pronargs > 0 AND p.pronargs - p.pronargdefaults <= 1) AS one_argument,
        json_agg(y.types) AS types, {_owners("o.extname")} AS extensions,
        (SELECT {versions.FUNCTION_DIGEST}

@@ -119,8 +119,9 @@ SELECT (SELECT json_agg(DISTINCT proname) FROM pg_proc
         WHERE oprnamespace = 'pg_catalog'::regnamespace) AS operators
 """
 
+# The number stays a text here: a superuser's cast from text to integer would run.
 _SERVER = """
-SELECT current_database() AS database, current_setting('server_version_num')::int AS version
+SELECT current_database() AS database, current_setting('server_version_num') AS version
 """
 
 
@@ -192,7 +193,7 @@ def _assemble(found: Mapping[str, Rows]) -> Catalog:
     (system,) = found["system_names"]
     return Catalog(
         database=server["database"],
-        server_version=server["version"],
+        server_version=int(server["version"]),
         relations=relations,
         system_functions=frozenset(system["functions"]),
         system_operators=frozenset(system["operators"]),

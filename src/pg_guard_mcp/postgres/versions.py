@@ -15,22 +15,26 @@ if TYPE_CHECKING:
     from pg_guard_mcp.model import Definition
 
 # The row of a view's rule is written anew with every CREATE OR REPLACE VIEW, and so is its xmin;
-# the same goes for the expression of a generated column.
+# the same goes for the expression of a generated column. Casts of users, whose ids begin at 16384,
+# run without being named. `concat` and not a cast to text: that could be a user's too.
 DIGEST = """
 md5(concat_ws(' ', c.relnamespace, c.relname, c.relkind, c.relrowsecurity,
     (SELECT string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod), ','
                        ORDER BY a.attnum)
      FROM pg_attribute a
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-    (SELECT string_agg(d.xmin::text, ',' ORDER BY d.oid)
+    (SELECT string_agg(concat(d.xmin), ',' ORDER BY d.oid)
      FROM pg_attrdef d
      WHERE d.adrelid = c.oid),
-    (SELECT string_agg(i.inhrelid::text, ',' ORDER BY i.inhrelid)
+    (SELECT string_agg(concat(i.inhrelid), ',' ORDER BY i.inhrelid)
      FROM pg_inherits i
      WHERE i.inhparent = c.oid),
-    (SELECT string_agg(r.xmin::text, ',' ORDER BY r.oid)
+    (SELECT string_agg(concat(r.xmin), ',' ORDER BY r.oid)
      FROM pg_rewrite r
-     WHERE r.ev_class = c.oid)))
+     WHERE r.ev_class = c.oid),
+    (SELECT string_agg(concat(k.oid, ' ', k.xmin), ',' ORDER BY k.oid)
+     FROM pg_cast k
+     WHERE k.oid >= 16384)))
 """
 
 # What follows runs where schemas of extensions are on the path, so it names pg_catalog throughout:
