@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pg_guard_mcp.errors import GuardError
-from tests.guarding import ask, execute, guarding
-from tests.postgres.databases import shared_database
+from pg_guard_mcp import pipeline
+from pg_guard_mcp.errors import ConfigurationError, GuardError
+from pg_guard_mcp.guard import policy as policies
+from pg_guard_mcp.model import AccessRules
+from pg_guard_mcp.postgres import snapshot
+from tests.guarding import ask, call, execute, guarding
+from tests.postgres.databases import opened, shared_database
 from tests.support.answers import cells
 from tests.support.postgres import connected
 
@@ -229,3 +233,156 @@ async def test_postgis_and_pgcrypto_answer_as_psql_does(on_15: Shop, tmp_path: P
     sqls = [*statements(HONEST), *statements(HONEST_15)]
 
     assert await differences(on_15, tmp_path, ON_15, sqls) == {}
+
+
+async def test_a_pack_that_is_off_is_refused_with_the_setting_that_opens_it(
+    on_18: Shop, tmp_path: Path
+) -> None:
+    cases = {
+        "SELECT id FROM shop.things WHERE label = 'CHAIR'": "citext",
+        "SELECT 'a'::citext": "citext",
+        "SELECT similarity(name, 'x') FROM shop.things": "pg_trgm",
+        "SELECT public.similarity(name, 'x') FROM shop.things": "pg_trgm",
+        "SELECT 'x' <<% name FROM shop.things": "pg_trgm",
+        "SELECT id FROM shop.embeddings ORDER BY embedding <-> '[1,2,3]'": "vector",
+        "SELECT avg(embedding) FROM shop.embeddings": "vector",
+        "SELECT id FROM shop.people WHERE nick = 'ADA'": "citext",
+    }
+    async with guarded(on_18, tmp_path, []) as guard:
+        found = {sql: await refusal(guard, sql) for sql in cases}
+
+    hints = {sql: f'switch "{name}" on in access.extensions' for sql, name in cases.items()}
+    assert {sql: found[sql] for sql in cases if hints[sql] not in found[sql]} == {}
+
+
+async def test_what_needs_no_operator_of_a_pack_that_is_off_is_answered(
+    on_18: Shop, tmp_path: Path
+) -> None:
+    sqls = [
+        "SELECT id, label, tags, spot FROM shop.things WHERE id < 3 ORDER BY label::text",
+        "SELECT * FROM shop.embeddings WHERE id IN (1, 2)",
+        "SELECT DISTINCT label FROM shop.things WHERE id < 3",
+        "SELECT label, count(*) FROM shop.things GROUP BY label ORDER BY label",
+        "SELECT id FROM shop.things WHERE label::text = 'Chair' AND 7 % 4 = 3",
+        "SELECT nick, others FROM shop.people WHERE id = 1",
+    ]
+
+    assert await differences(on_18, tmp_path, [], sqls) == {}
+
+
+async def test_what_is_not_in_a_pack_is_refused_for_its_reason(on_18: Shop, tmp_path: Path) -> None:
+    cases = {
+        "SELECT set_limit(0.5)": "changes a setting",
+        "SELECT * FROM crosstab('SELECT 1, 2, 3') AS t(a int, b int)": "gets as text",
+        "SELECT isn_weak(true)": "changes how the session reads",
+        "SELECT citextsend('a')": "wire format",
+    }
+    async with guarded(on_18, tmp_path, ON_18) as guard:
+        found = {sql: await refusal(guard, sql) for sql in cases}
+
+    assert all(why in found[sql] for sql, why in cases.items())
+
+
+async def test_of_postgis_and_pgcrypto_only_what_computes_is_in(
+    on_15: Shop, tmp_path: Path
+) -> None:
+    cases = {
+        "SELECT st_estimatedextent('shop', 'places', 'geom')": "name of a table",
+        "SELECT find_srid('shop', 'places', 'geom')": "name of a table",
+        "SELECT postgis_full_version()": "name of a table",
+        "SELECT AddGeometryColumn('shop', 'places', 'g', 4326, 'POINT', 2)": "name of a table",
+        "SELECT lockrow('shop', 'places', '1')": "locks of its own",
+        "SELECT st_geomfromgml('<gml:Point/>')": "parser",
+        "SELECT ST_Transform(geom, '+proj=longlat +nadgrids=x') FROM shop.places": "a number",
+        "SELECT ST_Transform(geom, name) FROM shop.places": "a number",
+        "SELECT ST_Transform(geom, '+proj=longlat', 4326) FROM shop.places": "3 arguments",
+        "SELECT crypt('secret', gen_salt('bf'))": "passwords or keys",
+        "SELECT pgp_sym_encrypt('a', 'b')": "passwords or keys",
+    }
+    async with guarded(on_15, tmp_path, ON_15) as guard:
+        found = {sql: await refusal(guard, sql) for sql in cases}
+
+    assert {sql for sql, why in cases.items() if why not in found[sql]} == set()
+
+
+async def test_a_pack_whose_extension_is_not_there_is_a_problem_with_its_fix(
+    fresh_shop: Shop,
+) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        await built(fresh_shop, ["citext"])
+
+    (problem,) = raised.value.problems
+    assert "citext" in problem.message
+    assert problem.fix.startswith('CREATE EXTENSION "citext"')
+
+
+async def test_a_pack_in_a_schema_the_role_may_not_use_is_a_problem_with_its_fix(
+    fresh_shop: Shop,
+) -> None:
+    await execute(fresh_shop.admin, "CREATE SCHEMA tools; CREATE EXTENSION citext SCHEMA tools")
+
+    with pytest.raises(ConfigurationError) as raised:
+        await built(fresh_shop, ["citext"])
+
+    (problem,) = raised.value.problems
+    assert problem.fix.startswith("GRANT USAGE ON SCHEMA tools")
+
+
+async def test_an_extension_in_a_schema_of_its_own_works_as_well(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    await execute(
+        fresh_shop.admin,
+        """
+        CREATE SCHEMA "the tools";
+        CREATE EXTENSION citext SCHEMA "the tools";
+        GRANT USAGE ON SCHEMA "the tools" TO agent_ro;
+        CREATE TABLE shop.named (name "the tools".citext);
+        INSERT INTO shop.named VALUES ('Ada');
+        GRANT SELECT ON shop.named TO agent_ro;
+        """,
+    )
+
+    async with guarded(fresh_shop, tmp_path, ["citext"]) as guard:
+        assert await ask(guard, "SELECT name = 'ADA', 'x'::citext = 'X' FROM named") == [("t", "t")]
+
+
+async def test_a_masked_column_of_an_extensions_type_keeps_its_operators_and_its_mask(
+    on_18: Shop, tmp_path: Path
+) -> None:
+    masks = '[mask]\n"shop.things.label" = "first1"\n"shop.embeddings.embedding" = "redact"\n'
+
+    async with guarding(tmp_path, on_18.agent, settings(ON_18) + masks) as (guard, _):
+        rows = await ask(guard, "SELECT label, label = 'c***' FROM shop.things ORDER BY id LIMIT 1")
+        hidden = await ask(guard, "SELECT embedding <-> '[1,2,3]' FROM shop.embeddings LIMIT 1")
+
+    assert rows == [("C***", "t")]
+    assert hidden == [(None,)]
+
+
+async def test_a_view_over_an_extension_opens_with_its_schema_when_the_pack_is_on(
+    on_18: Shop, tmp_path: Path
+) -> None:
+    sql = "SELECT id FROM shop.labels ORDER BY id"
+
+    async with guarded(on_18, tmp_path / "on", ["citext"]) as guard:
+        assert await ask(guard, sql) == [("1",), ("2",)]
+    async with guarded(on_18, tmp_path / "off", []) as guard:
+        assert "not readable" in await refusal(guard, sql)
+
+
+async def test_explain_goes_the_same_way(on_18: Shop, tmp_path: Path) -> None:
+    sql = "SELECT id FROM shop.things WHERE label = 'CHAIR'"
+
+    async with guarded(on_18, tmp_path / "on", ["citext"]) as guard:
+        assert "citext" in await pipeline.explain(call("explain", sql=sql), guard)
+    async with guarded(on_18, tmp_path / "off", []) as guard:
+        with pytest.raises(GuardError):
+            await pipeline.explain(call("explain", sql=sql), guard)
+
+
+async def built(shop: Shop, extensions: list[str]) -> None:
+    """Build the policy, without a server around it."""
+    rules = AccessRules(schemas=("shop",), extensions=tuple(extensions))
+    async with opened(shop.agent) as database:
+        policies.build(rules, await snapshot.take(database, "test"))

@@ -55,7 +55,7 @@ HARMLESS = {
     "SELECT * FROM json_to_record('{\"p\": 5}') AS r(p shop.portion)": [("5",)],
     "SELECT id FROM shop.readings WHERE share > 60 AND code < 'C'": [("2",)],
     "SELECT 'a' < 'B' COLLATE shop.bytes, 'a' > 'B' COLLATE bytes": [("f", "t")],
-    'SELECT code COLLATE "C" FROM shop.readings ORDER BY code COLLATE shop.nocase': [
+    'SELECT code COLLATE "C" FROM shop.readings ORDER BY code COLLATE shop.bytes': [
         ("ABC",),
         ("B",),
     ],

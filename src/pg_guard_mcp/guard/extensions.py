@@ -84,9 +84,8 @@ class Extensions:
         return (found.pop(), name) if len(found) == 1 else None
 
     def operator(self, schema: str, symbol: str) -> bool:
-        """Tell whether an operator of this name there belongs to extensions that are on."""
-        owners = self._operators.get((schema, symbol))
-        return owners is not None and owners <= self.packs.keys()
+        """Tell whether an extension that is on has such an operator there, beside reviewed ones."""
+        return not self.packs.keys().isdisjoint(self._operators.get((schema, symbol), ()))
 
     def definition(self, schema: str) -> Definition | None:
         """Return what a schema held when it was judged."""
