@@ -43,7 +43,7 @@ _CTE = "CommonTableExpr"
 def _call(fields: dict[str, object], policy: Policy) -> Iterator[str]:
     names = [part["String"].get("sval", "") for part in fields["funcname"]]  # type: ignore[attr-defined]  # a list of String nodes
     schema, name = ".".join(names[:-1]) or None, names[-1]
-    if policy.user_function(schema, name):
+    if policy.names.function(schema, name):
         return
     arguments = fields.get("args", ())
     count = len(arguments) if isinstance(arguments, list) else 0
