@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlglot.dialects.postgres import Postgres
+from tests.support.slow import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,11 +48,7 @@ class Recipe:
 
     def text(self, max_bytes: int) -> str:
         """Write as many units as fit."""
-        core = self.core()
-        room = max_bytes - len((self.frame.before + self.frame.after).encode())
-        each = len((core + self.frame.between).encode())
-        count = max(1, (room + len(self.frame.between.encode())) // each)
-        return f"{self.frame.before}{self.frame.between.join([core] * count)}{self.frame.after}"
+        return written(*self.frame[:1], self.core(), *self.frame[1:], max_bytes)
 
 
 FRAMES = tuple(

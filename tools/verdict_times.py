@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import sqlglot
+from tests.support.slow import slow_texts
 
 from pg_guard_mcp.errors import GuardError
 from pg_guard_mcp.guard import grammar
@@ -15,7 +16,7 @@ from pg_guard_mcp.guard.classify import classify
 from pg_guard_mcp.guard.rules import RULES
 from pg_guard_mcp.model import Limits
 from tools.corpora import cases, ours
-from tools.worst_case import DIRECTORY, judged
+from tools.worst_case import judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,11 +65,10 @@ def measure(directory: Path) -> list[Times]:
 def worst() -> list[Worst]:
     """Measure the slow texts that are checked in, each the faster of two tries."""
     found = []
-    for path in sorted(DIRECTORY.glob("*.sql"), key=lambda path: path.stat().st_size):
-        text = path.read_text(encoding="utf-8")
+    for name, text in slow_texts():
         microseconds, outcome = min(judged(text) for _ in range(2))
-        found.append(Worst(path.stem, len(text.encode()), microseconds / 1e3, outcome))
-    return found
+        found.append(Worst(name, len(text.encode()), microseconds / 1e3, outcome))
+    return sorted(found, key=lambda one: -one.milliseconds)
 
 
 def _measured(what: str, reads: Sequence[str]) -> list[Times]:

@@ -20,9 +20,10 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
+
+from tests.support.slow import DIRECTORY
 
 from pg_guard_mcp.errors import GuardError, Refused
 from pg_guard_mcp.guard import grammar
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 PLAIN, PLAIN_BYTES = "plain", 4_000
 CLASSES = {PLAIN: PLAIN_BYTES, "1 kB": 1_000, "5 kB": 5_000, "15 kB": 15_000, "50 kB": 50_000}
 WEIGHTS = (8, 4, 3, 3, 1)
-DIRECTORY = Path(__file__).parents[1] / "tests" / "corpus" / "slow"
 POPULATION = 24
 KIN = 4
 """How many of a population may share their unit: it must not become copies of one thing."""
@@ -243,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--admitted", action="store_true", help="keep what is admitted alone")
     options = parser.parse_args(arguments)
     search = Search(
-        random=Random(options.seed),  # noqa: S311 - the same search again, no secret
+        random=Random(options.seed),  # noqa: S311 - a search, not a secret
         worker=Worker(),
         known=options.without,
         admitted_only=options.admitted,
@@ -286,12 +286,21 @@ def write(search: Search, *, as_json: bool) -> None:
 
 
 def keep(search: Search) -> None:
-    """Write the slowest three of each class as cases."""
-    DIRECTORY.mkdir(exist_ok=True)
+    """Write the slowest three of each class as recipes."""
+    lines = ["# Written by `uv run python -m tools.worst_case --keep`."]
     for name, trials in search.best.items():
         for number, trial in enumerate(trials[:3], 1):
-            path = DIRECTORY / f"{name.replace(' ', '-')}-{number}.sql"
-            path.write_text(trial.text, encoding="utf-8")
+            parts = {
+                "name": f"found for {name}, {number}: {trial.microseconds / 1e3:,.0f} ms then",
+                "before": trial.recipe.frame.before,
+                "unit": trial.recipe.core(),
+                "between": trial.recipe.frame.between,
+                "after": trial.recipe.frame.after,
+                "bytes": len(trial.text.encode()),
+            }
+            # A JSON text is a TOML text too.
+            lines += ["", "[[text]]", *(f"{key} = {json.dumps(parts[key])}" for key in parts)]
+    (DIRECTORY / "found.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
