@@ -10,6 +10,7 @@ import pytest
 from tests.support.postgres import (
     ShopServer,
     fresh_database,
+    has_postgis,
     has_postgres_15,
     must_have_everything,
     postgres_15_with_shop,
@@ -22,21 +23,28 @@ if TYPE_CHECKING:
     from tests.support.postgres import Shop
 
 
+_NEEDED = {"postgres15": has_postgres_15, "postgis": has_postgis}
+"""What a fixture of that name needs, which is also the name of a marker."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker that `pytest_collection_modifyitems` sets."""
+    """Name the markers that `pytest_collection_modifyitems` sets."""
     config.addinivalue_line("markers", "postgres15: needs PostgreSQL 15 from the system's packages")
+    config.addinivalue_line("markers", "postgis: needs PostGIS for it, from the same packages")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs PostgreSQL 15 where there is none, but never in CI."""
+    """Leave out what needs PostgreSQL 15 or PostGIS where there is none, but never in CI."""
     for item in items:
-        if "postgres15" in getattr(item, "fixturenames", ()):
-            item.add_marker("postgres15")
-    if has_postgres_15() or must_have_everything():
+        for name in _NEEDED:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(name)
+    missing = {name for name, is_there in _NEEDED.items() if not is_there()}
+    if not missing or must_have_everything():
         return
-    left_out = [item for item in items if item.get_closest_marker("postgres15")]
+    left_out = [item for item in items if any(map(item.get_closest_marker, missing))]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not item.get_closest_marker("postgres15")]
+    items[:] = [item for item in items if not any(map(item.get_closest_marker, missing))]
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +59,12 @@ def postgres15() -> Iterator[ShopServer]:
     """Run PostgreSQL 15 with the demo shop; shared, so only to be read."""
     with postgres_15_with_shop() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgis(postgres15: ShopServer) -> ShopServer:
+    """Give PostgreSQL 15 to a test that creates PostGIS there."""
+    return postgres15
 
 
 @pytest.fixture(params=["postgres", pytest.param("postgres15", marks=pytest.mark.postgres15)])

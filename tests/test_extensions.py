@@ -172,9 +172,9 @@ def on_18(postgres: ShopServer) -> Iterator[Shop]:
 
 
 @pytest.fixture(scope="module")
-def on_15(postgres15: ShopServer) -> Iterator[Shop]:
+def on_15(postgis: ShopServer) -> Iterator[Shop]:
     """Hold a database with PostGIS, pgcrypto and the other extensions of Debian, in public."""
-    with shared_database(postgres15) as shop:
+    with shared_database(postgis) as shop:
         asyncio.run(execute(shop.admin, create(ON_15) + THINGS + PLACES))
         yield shop
 

@@ -59,6 +59,11 @@ def has_postgres_15() -> bool:
     return (POSTGRES_15.prefix / POSTGRES_15.binaries / "initdb").exists()
 
 
+def has_postgis() -> bool:
+    """Tell whether PostgreSQL 15 here has PostGIS beside it."""
+    return Path("/usr/share/postgresql/15/extension/postgis.control").exists()
+
+
 def must_have_everything() -> bool:
     """Tell whether a missing Postgres is a failure, as in CI, rather than one test less."""
     return bool(os.environ.get("CI"))

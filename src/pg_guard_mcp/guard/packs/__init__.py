@@ -2,7 +2,7 @@
 
 One TOML file an extension: its functions, in groups that share a reason, the types a query may
 name, and what is known of single functions. An allow-list: what is not named is not in the pack,
-and `refused` only gives a refusal better words. `tools/packs.py` holds a file against a server.
+and `refused` only gives a refusal better words. The tests hold each file against a server.
 """
 
 from __future__ import annotations
