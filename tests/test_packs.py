@@ -84,7 +84,7 @@ async def members(servers: dict[int, Shop], name: str, sql: str) -> list[Mapping
     for major, on in ((18, ON_18), (15, ON_15)):
         if name in on:
             async with connected(servers[major].admin) as connection:
-                found += await connection.fetch(sql, name)
+                found.extend(dict(row) for row in await connection.fetch(sql, name))
     return found
 
 

@@ -8,14 +8,22 @@ that could hold such a column's value counts as one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pg_guard_mcp.catalog import BUILTIN_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    Tree = Mapping[str, object]
+Fields: TypeAlias = "Mapping[str, Any]"
+"""What a node of the tree holds, as JSON has it."""
+
+_MAX_PASSES = 12
+"""Names that pass a value on to more names than this are taken to reach anything."""
+
+
+_PASSING = frozenset({"alias", "ResTarget", "CommonTableExpr", "valuesLists"})
 
 
 class Names(NamedTuple):
@@ -25,149 +33,165 @@ class Names(NamedTuple):
     rows: frozenset[str]
 
 
-def reached(
-    tree: object, columns: frozenset[str], relations: frozenset[str], functions: frozenset[str]
-) -> bool:
-    """Tell whether an operator, or one of `functions`, could take a value of `columns`.
+@dataclass(slots=True)
+class Operands:
+    """A parse tree, laid out so that asking about it costs no walk from every node."""
 
-    `relations` are the names of the relations whose columns they are.
-    """
-    names = Names(columns, relations)
-    while (more := _with_aliases(tree, names)) != names:
-        names = more
-    return any(_meets(node, names, functions) for node in _nodes(tree))
+    tree: object
+    _passing: list[Fields] = field(default_factory=list)
+    _meeting: list[Fields] = field(default_factory=list)
+    _references: list[Fields] = field(default_factory=list)
+    _above: dict[int, object] = field(default_factory=dict)
+    """What holds each node and list, by its identity."""
 
+    def __post_init__(self) -> None:
+        """Note the nodes that matter, what is above each, and the columns they name."""
+        stack: list[object] = [self.tree]
+        while stack:
+            item = stack.pop()
+            below: Any = ()
+            if isinstance(item, dict):
+                if not _PASSING.isdisjoint(item):
+                    self._passing.append(item)
+                if not _OPERANDS.keys().isdisjoint(item):
+                    self._meeting.append(item)
+                if "ColumnRef" in item:
+                    self._references.append(item)
+                below = item.values()
+            elif isinstance(item, list):
+                below = item
+            for each in below:
+                if isinstance(each, (dict, list)):
+                    self._above[id(each)] = item
+                    stack.append(each)
 
-def _with_aliases(tree: object, names: Names) -> Names:
-    """Add the names by which a statement passes such a value on."""
-    columns, rows = set(names.columns), set(names.rows)
-    for node in _nodes(tree):
-        if "alias" in node:
-            alias = cast("Tree", node["alias"])
-            rest = {key: value for key, value in node.items() if key != "alias"}
-            if node.get("relname") in names.rows or _holds(rest, names):
-                rows.add(cast("str", alias["aliasname"]))
+    def reach(self, names: Names, functions: frozenset[str]) -> bool:
+        """Tell whether an operator, or one of `functions`, could take a value of `names`."""
+        for _ in range(_MAX_PASSES if self._meeting else 0):
+            holding = self._holding(names)
+            more = self._passed_on(names, holding)
+            if more == names:
+                return any(_meets(node, names, holding, functions) for node in self._meeting)
+            names = more
+        return bool(self._meeting)
+
+    def _holding(self, names: Names) -> set[int]:
+        """Find all that reads one of `names`, other than below a cast to a built-in type."""
+        found: set[int] = set()
+        for reference in self._references:
+            if not _reads(reference["ColumnRef"], names):
+                continue
+            item: object = reference
+            while id(item) not in found and not _is_cast_to_builtin(item):
+                found.add(id(item))
+                item = self._above.get(id(item), item)
+        return found
+
+    def _passed_on(self, names: Names, holding: set[int]) -> Names:
+        """Add the names by which a statement passes such a value on."""
+        columns, rows = set(names.columns), set(names.rows)
+        for node in self._passing:
+            alias = node.get("alias")
+            if alias and (id(node) in holding or node.get("relname") in names.rows):
+                rows.add(alias["aliasname"])
                 columns.update(_strings(alias.get("colnames")))
-                if "functions" in node:
-                    columns.add(cast("str", alias["aliasname"]))
-        if "ResTarget" in node:
-            target = cast("Tree", node["ResTarget"])
-            if _holds(target.get("val"), names):
-                columns.update(_target_names(target))
-        if "CommonTableExpr" in node:
-            expression = cast("Tree", node["CommonTableExpr"])
-            if _holds(expression.get("ctequery"), names):
-                rows.add(cast("str", expression["ctename"]))
-                columns.update(_strings(expression.get("aliascolnames")))
-        if "valuesLists" in node and _holds(node["valuesLists"], names):
-            lists = cast("Sequence[Mapping[str, Tree]]", node["valuesLists"])
-            width = len(cast("Sequence[object]", lists[0]["List"]["items"]))
-            columns.update(f"column{number + 1}" for number in range(width))
-    return Names(frozenset(columns), frozenset(rows))
-
-
-def _target_names(target: Tree) -> Iterator[str]:
-    """Name a result column as Postgres would; of what has no name, everything named in it."""
-    if "name" in target:
-        yield cast("str", target["name"])
-        return
-    yield from _FIGURED
-    for node in _nodes(target.get("val")):
-        if "String" in node:
-            yield cast("str", cast("Tree", node["String"]).get("sval", ""))
+                columns.update([alias["aliasname"]] if "functions" in node else ())
+            if "ResTarget" in node and id(node) in holding:
+                columns.update(_target_names(node["ResTarget"]))
+            if "CommonTableExpr" in node and id(node) in holding:
+                rows.add(node["CommonTableExpr"]["ctename"])
+                columns.update(_strings(node["CommonTableExpr"].get("aliascolnames")))
+            if "valuesLists" in node and id(node["valuesLists"]) in holding:
+                width = len(node["valuesLists"][0]["List"]["items"])
+                columns.update(f"column{number + 1}" for number in range(width))
+        return Names(frozenset(columns), frozenset(rows))
 
 
 # What Postgres calls a result column that is neither a column nor a call.
 _FIGURED = ("?column?", "array", "case", "coalesce", "greatest", "least", "nullif", "row")
 
 
-def _meets(node: Tree, names: Names, functions: frozenset[str]) -> bool:
+def _target_names(target: Fields) -> Iterator[str]:
+    """Name a result column as Postgres would; of what has no name, everything named in it."""
+    if "name" in target:
+        yield target["name"]
+        return
+    yield from _FIGURED
+    stack: list[object] = [target.get("val")]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            yield item.get("String", {}).get("sval", "")
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+
+
+def _meets(node: Fields, names: Names, holding: set[int], functions: frozenset[str]) -> bool:
     """Tell whether a node finds an operator or a function by name, for such a value."""
-    kind = next(iter(node), "")
-    fields = cast("Tree", node[kind]) if kind in _OPERANDS else {}
+    ((kind, fields),) = node.items()
+    places = _OPERANDS[kind]
     if kind == "FuncCall" and _strings(fields.get("funcname"))[-1] not in functions:
         return False
     if kind == "JoinExpr":
-        return _joins(fields, names)
-    if kind in {"CaseExpr", "SubLink", "SortBy"} and _OPERANDS[kind][0] not in fields:
+        return _joins(fields, names, holding)
+    if kind in {"CaseExpr", "SubLink", "SortBy"} and places[0] not in fields:
         return False  # CASE WHEN compares nothing, nor does EXISTS, nor a plain ORDER BY
-    return kind in _OPERANDS and _holds([_operand(fields, name) for name in _OPERANDS[kind]], names)
+    taken = [fields.get(place) for place in places]
+    if kind == "CaseExpr":
+        taken += [when["CaseWhen"].get("expr") for when in fields["args"]]
+    return any(id(each) in holding for each in taken)
 
 
-# Where a node keeps what an operator or a function takes; of three, what tells that there is one.
+def _joins(join: Fields, names: Names, holding: set[int]) -> bool:
+    """Tell whether USING or NATURAL compares such a value."""
+    if "isNatural" not in join:
+        return not names.columns.isdisjoint(_strings(join.get("usingClause")))
+    return (
+        id(join["larg"]) in holding
+        or id(join["rarg"]) in holding
+        or any(name in names.rows for name in _joined(join))
+    )
+
+
+# Where a node keeps what an operator or a function takes; first what tells that there is one.
 _OPERANDS: Mapping[str, tuple[str, ...]] = {
     "A_Expr": ("lexpr", "rexpr"),
-    "CaseExpr": ("arg", "args"),
+    "CaseExpr": ("arg",),
     "FuncCall": ("args", "agg_order"),
-    "JoinExpr": ("larg", "rarg"),
+    "JoinExpr": (),
     "SortBy": ("useOp", "node"),
     "SubLink": ("testexpr", "subselect"),
 }
 
 
-def _operand(fields: Tree, name: str) -> object:
-    """Return an operand; of CASE's branches what is compared, not what comes of it."""
-    value = fields.get(name, ())
-    if isinstance(value, list):
-        return [item["CaseWhen"].get("expr") if "CaseWhen" in item else item for item in value]
-    return value
+def _joined(join: Fields) -> Iterator[str]:
+    """Name the relations on both sides of a join."""
+    waiting = [join["larg"], join["rarg"]]
+    while waiting:
+        ((kind, fields),) = waiting.pop().items()
+        if kind == "JoinExpr":
+            waiting += [fields["larg"], fields["rarg"]]
+        yield fields.get("relname", "")
+        yield fields.get("alias", {}).get("aliasname", "")
 
 
-def _joins(join: Tree, names: Names) -> bool:
-    """Tell whether USING or NATURAL compares such a value."""
-    if "isNatural" in join:
-        return any(side.get("relname") in names.rows for side in _nodes(join)) or _holds(
-            (join.get("larg"), join.get("rarg")), names
-        )
-    return not names.columns.isdisjoint(_strings(join.get("usingClause")))
-
-
-def _holds(tree: object, names: Names) -> bool:
-    """Tell whether a tree reads one of `names`, other than below a cast to a built-in type."""
-    stack: list[object] = [tree]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, (list, tuple)):
-            stack.extend(item)
-        elif isinstance(item, dict):
-            if "ColumnRef" in item and _reads(cast("Tree", item["ColumnRef"]), names):
-                return True
-            if "TypeCast" in item and _is_builtin(cast("Tree", item["TypeCast"])):
-                continue
-            stack.extend(item.values())
-    return False
-
-
-def _reads(reference: Tree, names: Names) -> bool:
-    fields = cast("Sequence[Mapping[str, Tree]]", reference.get("fields", ()))
-    if "A_Star" in fields[-1]:
+def _reads(reference: Fields, names: Names) -> bool:
+    *before, last = reference["fields"]
+    if "A_Star" in last:
         return True
-    last = cast("str", fields[-1]["String"].get("sval", ""))
-    return last in names.columns or (len(fields) == 1 and last in names.rows)
+    name = last["String"].get("sval", "")
+    return name in names.columns or (not before and name in names.rows)
 
 
-def _is_builtin(node: Tree) -> bool:
-    name = _strings(cast("Tree", node["typeName"]).get("names"))
+def _is_cast_to_builtin(node: object) -> bool:
+    if not isinstance(node, dict) or "TypeCast" not in node:
+        return False
+    name = _strings(node["TypeCast"]["typeName"].get("names"))
     schema = name[0] if len(name) > 1 else "pg_catalog"
     return schema == "pg_catalog" and name[-1].removeprefix("_") in BUILTIN_TYPES - {"record"}
 
 
-def _nodes(tree: object) -> Iterator[Tree]:
-    """Yield every dict in a parse tree."""
-    stack: list[object] = [tree]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, (list, tuple)):
-            stack.extend(item)
-        elif isinstance(item, dict):
-            yield item
-            stack.extend(item.values())
-
-
-def _strings(nodes: object) -> tuple[str, ...]:
+def _strings(nodes: Sequence[Fields] | None) -> tuple[str, ...]:
     """Return the names in a list of String nodes."""
-    return tuple(
-        cast("str", node["String"].get("sval", ""))
-        for node in cast("Sequence[Mapping[str, Tree]]", nodes or ())
-        if "String" in node
-    )
+    return tuple(node["String"].get("sval", "") for node in nodes or () if "String" in node)

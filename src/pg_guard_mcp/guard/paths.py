@@ -114,19 +114,28 @@ def _used_columns(
     owners = {owner for columns in read.values() for each in columns.values() for owner in each}
     if not owners:
         return
-    tree = grammar.parse(statement.sql)
-    for owner in sorted(owners):
-        columns = {
-            relation: {name for name, each in columns.items() if owner in each}
-            for relation, columns in read.items()
-        }
-        if operands.reached(
-            tree,
-            frozenset(name for names in columns.values() for name in names),
-            frozenset(relation.name for relation, names in columns.items() if names),
-            policy.names.extensions.function_names(owner),
-        ):
-            yield owner
+    known = policy.names.extensions
+    tree = operands.Operands(grammar.parse(statement.sql))
+    # Most statements only select such columns: one question tells, whatever the extension.
+    functions = frozenset[str]().union(*(known.function_names(owner) for owner in owners))
+    if tree.reach(_columns_of(owners, read), functions):
+        for owner in sorted(owners):
+            if tree.reach(_columns_of({owner}, read), known.function_names(owner)):
+                yield owner
+
+
+def _columns_of(
+    wanted: set[str], read: Mapping[Relation, Mapping[str, frozenset[str]]]
+) -> operands.Names:
+    """Name the columns of these extensions' types, and the relations they are in."""
+    columns = {
+        relation: {name for name, owners in columns.items() if owners & wanted}
+        for relation, columns in read.items()
+    }
+    return operands.Names(
+        frozenset(name for names in columns.values() for name in names),
+        frozenset(relation.name for relation, names in columns.items() if names),
+    )
 
 
 def _off(owner: str, read: Mapping[Relation, Mapping[str, frozenset[str]]]) -> Finding:
