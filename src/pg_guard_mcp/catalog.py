@@ -225,3 +225,8 @@ class Catalog:
     extensions: tuple[ExtensionInfo, ...] = ()
     schemas: Mapping[str, str | None] = field(default_factory=dict)
     """Every schema the role may use, with its comment."""
+
+    @property
+    def major(self) -> int:
+        """Return the server's major version, 0 where no server was asked."""
+        return self.server_version // 10_000

@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import pgparse
 import pytest
-from tools.functions import Facts, Overload, facts_by_name, objections, table
+from tools.functions import Facts, facts_by_name, objections, reviewed, table
+from tools.signatures import MAJORS, RECORD, Signature, dump, load, of_major, read_signatures
 
 from pg_guard_mcp.guard.functions import (
+    NEWEST,
     FunctionVerdict,
     builtin_denied_single_argument,
     is_builtin,
     judge_builtin,
     nearest_allowed,
 )
+from tests.support.postgres import connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.postgres import ShopServer
 
 GUARD = files("pg_guard_mcp.guard")
 REVIEW: dict[str, Any] = tomllib.loads((GUARD / "functions.toml").read_text(encoding="utf-8"))
@@ -62,12 +67,12 @@ DANGEROUS = {
         "pg_get_viewdef pg_get_expr pg_get_functiondef pg_get_indexdef obj_description "
         "col_description format_type to_regclass to_regtype regclass has_table_privilege "
         "has_any_column_privilege pg_has_role pg_get_userbyid pg_relation_size "
-        "pg_total_relation_size pg_column_size pg_stat_get_activity pg_stat_get_live_tuples "
+        "pg_total_relation_size pg_stat_get_activity pg_stat_get_live_tuples "
         "pg_lock_status txid_current pg_current_xact_id pg_xact_status version inet_server_addr "
         "pg_backend_pid current_schemas pg_table_is_visible"
     ),
     "allowed-functions": (
-        "pg_input_is_valid xpath xpath_exists xmlexists ts_debug ts_lexize hashtext textin "
+        "pg_input_is_valid xpath xpath_exists xmlexists ts_debug ts_lexize hashoid oideq textin "
         "no_such_function LOWER"
     ),
 }
@@ -114,20 +119,23 @@ def honest_calls() -> set[tuple[str, int]]:
     return found
 
 
-def overload(**changes: Any) -> Overload:
+def signature(**changes: Any) -> Signature:
     """Make a harmless signature, with what a test says about it."""
     harmless: dict[str, Any] = {
-        "major": 18,
         "name": "lower",
-        "volatile": False,
-        "definer": False,
-        "arguments": 1,
-        "defaults": 0,
         "takes": ("text",),
         "gives": ("text",),
+        "kind": "f",
+        "language": "internal",
+        "volatility": "i",
+        "returns_set": False,
+        "strict": True,
+        "definer": False,
+        "defaults": 0,
         "operator": False,
+        "majors": (18,),
     }
-    return Overload(**(harmless | changes))
+    return Signature(**(harmless | changes))
 
 
 def review_of(*names: str) -> dict[str, Any]:
@@ -217,23 +225,31 @@ def test_a_name_from_elsewhere_is_answered_in_postgres_terms(
     assert nearest_allowed(name) == instead
 
 
-def test_the_table_is_what_the_tool_writes_from_the_review_and_the_recorded_facts() -> None:
-    recorded = {
-        line["name"]: Facts(
-            line["majors"],
-            line["single_argument"],
-            line["record_argument"],
-            line["group"] if line["group"] in {"operators", "internals"} else "",
-        )
-        for line in LINES
-    }
+def test_the_table_and_the_record_are_what_the_tool_writes_from_the_review() -> None:
+    text = RECORD.read_text(encoding="utf-8")
+    signatures = load(text)
+    facts = facts_by_name(signatures)
 
-    assert table(REVIEW, recorded) == TABLE
+    assert list(objections(REVIEW, signatures)) == []
+    assert dump(reviewed(REVIEW, signatures, facts)) == text
+    assert table(REVIEW, facts) == TABLE
     assert '"' not in TABLE
 
 
-def test_the_table_was_made_from_both_ends_of_the_supported_versions() -> None:
-    assert {line["majors"] for line in LINES} == {"15", "18", "15 18"}
+async def test_the_record_is_what_the_server_at_hand_says(postgres: ShopServer) -> None:
+    recorded = of_major(load(RECORD.read_text(encoding="utf-8")), postgres.major)
+    async with connected(postgres.admin) as connection:
+        found = await read_signatures(connection)
+
+    assert {*found} == recorded
+
+
+def test_every_supported_major_is_in_the_record_and_every_line_has_a_reason() -> None:
+    reviews = load(RECORD.read_text(encoding="utf-8"))
+
+    assert {major for one in reviews for major in one.majors} == {*MAJORS}
+    assert all(review.reason for review in reviews.values())
+    assert MAJORS[-1] == NEWEST
 
 
 @pytest.mark.parametrize("group", REVIEW["deny"])
@@ -247,49 +263,100 @@ def test_every_refused_family_gives_its_reason_and_the_next_thing_to_try(group: 
 @pytest.mark.parametrize(
     "suspect",
     [
-        overload(volatile=True),
-        overload(definer=True),
-        overload(takes=("internal",)),
-        overload(takes=("regclass",)),
-        overload(takes=("_regclass",)),
-        overload(gives=("refcursor",)),
-        overload(gives=("index_am_handler",)),
-        overload(name="upper"),
+        signature(volatility="v"),
+        signature(definer=True),
+        signature(takes=("internal",)),
+        signature(takes=("regclass",)),
+        signature(takes=("_regclass",)),
+        signature(gives=("refcursor",)),
+        signature(gives=("index_am_handler",)),
+        signature(name="upper"),
     ],
     ids=str,
 )
-def test_the_tool_stops_at_an_overload_nobody_looked_at_twice(suspect: Overload) -> None:
+def test_the_tool_stops_at_an_overload_nobody_looked_at_twice(suspect: Signature) -> None:
     assert list(objections(review_of("lower"), [suspect]))
 
 
 def test_the_tool_passes_harmless_overloads_and_those_out_of_reach() -> None:
     review = review_of("lower") | {"arguments": {"lower": {"minimum": 1, "maximum": 1}}}
-    out_of_reach = overload(arguments=2, takes=("text", "text"), volatile=True)
+    out_of_reach = signature(takes=("text", "text"), volatility="v")
 
-    assert list(objections(review, [overload(), out_of_reach])) == []
+    assert list(objections(review, [signature(), out_of_reach])) == []
 
 
 def test_the_tool_stops_at_a_review_that_contradicts_itself() -> None:
     twice = review_of("lower", "lower")
     limited = review_of("lower") | {"limited": {"names": ["upper"]}}
 
-    assert list(objections(twice, [overload()])) == ["lower is allowed in two groups"]
-    assert list(objections(limited, [overload()])) == ["upper is limited but not allowed"]
+    assert list(objections(twice, [signature()])) == ["lower is allowed in two groups"]
+    assert list(objections(limited, [signature()])) == ["upper is limited but not allowed"]
 
 
 def test_the_facts_of_a_name_are_summed_up_over_its_overloads() -> None:
     facts = facts_by_name(
         [
-            overload(major=15, name="f", arguments=2, takes=("text", "text")),
-            overload(name="f", arguments=2, defaults=1, takes=("record", "text")),
-            overload(name="g", operator=True),
-            overload(name="g", operator=True, takes=("cstring",)),
-            overload(name="h", arguments=0, takes=(), gives=("trigger",)),
+            signature(majors=(15, 16, 17), name="f", takes=("text", "text")),
+            signature(name="f", defaults=1, takes=("record", "text")),
+            signature(name="g", operator=True),
+            signature(name="g", operator=True, takes=("cstring",)),
+            signature(name="h", takes=(), gives=("trigger",)),
         ]
     )
 
     assert facts == {
-        "f": Facts("15 18", "t", "t", ""),
+        "f": Facts("15-18", "t", "t", ""),
         "g": Facts("18", "t", "f", "operators"),
         "h": Facts("18", "f", "f", "internals"),
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "major", "hint"),
+    [
+        ("any_value", 15, "Use (array_agg(x))[1]."),
+        ("date_bin", 13, "Use date_trunc('hour', x)."),
+        ("uuidv7", 17, "Use gen_random_uuid()."),
+        ("numeric_fac", 14, "Use the functions of that version."),
+    ],
+)
+def test_a_function_of_another_version_is_refused_with_what_this_one_has(
+    name: str, major: int, hint: str
+) -> None:
+    verdict = judge_builtin(name, 1, major)
+
+    assert verdict.reason == f"PostgreSQL {major} does not have it"
+    assert verdict.hint == hint
+    assert not is_builtin(name, major)
+
+
+@pytest.mark.parametrize(
+    ("name", "major"),
+    [("any_value", 16), ("any_value", 0), ("numeric_fac", 13), ("uuidv7", 18), ("uuidv7", 19)],
+)
+def test_a_function_is_allowed_where_the_server_has_it_or_is_not_known(
+    name: str, major: int
+) -> None:
+    assert judge_builtin(name, 1, major).allowed
+    assert is_builtin(name, major)
+
+
+@pytest.mark.parametrize("name", sorted(REVIEW["instead"]))
+def test_what_an_older_version_has_instead_is_told_of_newer_functions_only(name: str) -> None:
+    assert not judge_builtin(name, 2, 13).allowed
+
+
+@pytest.mark.parametrize("name", ["jsonb", "tsquery", "uuid", "inet", "tsvector"])
+def test_the_name_of_a_built_in_type_may_be_called_as_a_cast_of_one_value(name: str) -> None:
+    assert judge_builtin(name, 1).allowed
+    assert not judge_builtin(name, 2).allowed
+
+
+@pytest.mark.parametrize("name", ["regclass", "regconfig", "aclitem", "cstring", "shop_type"])
+def test_no_other_type_may_be_called(name: str) -> None:
+    assert not judge_builtin(name, 1).allowed
+
+
+def test_the_code_behind_operators_is_allowed_and_never_suggested() -> None:
+    assert judge_builtin("texteq", 2).allowed
+    assert nearest_allowed("textteq") is None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 _NAME_BYTES = 63
+NEWEST = 18
+"""The newest major whose functions were reviewed."""
 # Columns go by these names, and as calls on one value they are casts or cannot be made at all.
 _COLUMN_NAMES = frozenset({"oid", "system", "xid", "xml"})
 
@@ -38,6 +40,10 @@ class FunctionVerdict(NamedTuple):
     limited: bool
 
 
+_ALLOWED = FunctionVerdict(True, "", "", "", limited=False)
+_LIMITED = _ALLOWED._replace(limited=True)
+
+
 class _Builtin(NamedTuple):
     """A line of functions.csv, as it stands there."""
 
@@ -51,25 +57,31 @@ class _Builtin(NamedTuple):
     arguments: str
 
 
-def judge_builtin(name: str, argument_count: int | None) -> FunctionVerdict:
+def judge_builtin(name: str, argument_count: int | None, major: int = 0) -> FunctionVerdict:
     """Say whether `name` may be called with so many arguments; `None` is a count not known.
 
-    A name that Postgres does not have is refused too, with the advice of its family when it has
-    one (`dblink`): opening a function of the operator's own is the policy's business, not ours.
+    `major` is the server's; 0 is a server not known, of which every name is expected. A name that
+    Postgres does not have is refused too, with the advice of its family when it has one (`dblink`):
+    opening a function of the operator's own is the policy's business, not ours.
     """
     builtin = _builtin(name)
+    if builtin is None and name in BUILTIN_TYPES and argument_count == 1:
+        return _ALLOWED  # a cast: for want of such a function Postgres takes the type of that name
     if builtin is None:
         return _refused(_review()["deny"][_family(name)])
     if builtin.verdict == "deny":
         return _refused(_review()["deny"][builtin.group])
     if builtin.arguments and not _within(builtin.arguments, argument_count):
         return _refused(_review()["arguments"][name])
-    return FunctionVerdict(True, "", "", "", builtin.verdict == "limited")
+    if not _has(builtin, major):
+        return _missing(name, major)
+    return _LIMITED if builtin.verdict == "limited" else _ALLOWED
 
 
-def is_builtin(name: str) -> bool:
-    """Tell whether any supported Postgres has a function of that name in `pg_catalog`."""
-    return name in _lines()
+def is_builtin(name: str, major: int = 0) -> bool:
+    """Tell whether Postgres `major`, or any supported one, has such a function in `pg_catalog`."""
+    builtin = _builtin(name)
+    return builtin is not None and _has(builtin, major)
 
 
 @lru_cache(maxsize=256)
@@ -85,7 +97,12 @@ def nearest_allowed(name: str) -> str | None:
         return foreign[folded]
     if folded in _lines() or len(folded) > _NAME_BYTES:
         return None
-    allowed = [name for group in _review()["allow"].values() for name in group["names"]]
+    allowed = [
+        name
+        for group in _review()["allow"].values()
+        if group.get("suggested", True)
+        for name in group["names"]
+    ]
     return next(iter(get_close_matches(folded, allowed, n=1, cutoff=0.75)), None)
 
 
@@ -148,6 +165,24 @@ def _family(name: str) -> str:
 def _refused(words: Mapping[str, Any]) -> FunctionVerdict:
     rule = words.get("rule", "allowed-functions")
     return FunctionVerdict(False, rule, words["reason"], words["hint"], False)
+
+
+def _missing(name: str, major: int) -> FunctionVerdict:
+    """Refuse what the server at hand does not have, as it would, but with what it has instead."""
+    instead = _review()["instead"].get(name)
+    return FunctionVerdict(
+        allowed=False,
+        rule="allowed-functions",
+        reason=f"PostgreSQL {major} does not have it",
+        hint=f"Use {instead}." if instead else "Use the functions of that version.",
+        limited=False,
+    )
+
+
+def _has(builtin: _Builtin, major: int) -> bool:
+    """Tell whether a major has a name; of one newer than all reviewed, what the newest has."""
+    first, _, last = builtin.majors.partition("-")
+    return not major or int(first) <= min(major, NEWEST) <= int(last or first)
 
 
 def _within(bounds: str, argument_count: int | None) -> bool:

@@ -34,7 +34,7 @@ def allowed_functions(statement: Statement, policy: Policy) -> Iterator[Finding]
             continue  # a field, or a reviewed function on one value
         if use.notation == "call" and policy.names.function(use.schema, use.name):
             continue
-        verdict = functions.judge_builtin(use.name, use.arguments)
+        verdict = functions.judge_builtin(use.name, use.arguments, policy.catalog.major)
         if use.notation != "attribute" and verdict.allowed and use.schema in {None, "pg_catalog"}:
             continue
         owners = policy.names.extensions.function(use.schema, use.name)
