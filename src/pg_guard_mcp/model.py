@@ -110,6 +110,42 @@ class FunctionUse(NamedTuple):
     arguments: int
 
 
+class ObjectName(NamedTuple):
+    """An object of the server that an argument of `used_by` names; None: by no constant.
+
+    Its `kind` is a text search configuration, a dictionary or a type.
+    """
+
+    kind: str
+    name: str | None
+    used_by: str
+    cast_at: int
+    """Where the type begins that the argument is cast to; -1 is no cast."""
+
+
+class Amount(NamedTuple):
+    """Work that a statement is sure to ask for: `least` of it, by what stands in it as `name`.
+
+    `rows` are what a function makes, `combinations` what FROM makes of its items. A `set` and a
+    `needle` are characters that each character of a text is compared with, `descents` are a
+    path's, and an `endless` query is one that feeds on itself.
+    """
+
+    what: Literal[
+        "characters",
+        "combinations",
+        "descents",
+        "elements",
+        "endless",
+        "needle",
+        "points",
+        "rows",
+        "set",
+    ]
+    name: str
+    least: int
+
+
 class TypeUse(NamedTuple):
     """A type the statement names, in a cast, a typed literal or a column definition list."""
 
@@ -154,6 +190,8 @@ class Statement:
     """Operators written without a schema, those behind IN and LIKE included."""
     collations: tuple[CollationUse, ...] = ()
     parameters: tuple[int, ...] = ()
+    amounts: tuple[Amount, ...] = ()
+    objects: tuple[ObjectName, ...] = ()
     findings: tuple[Finding, ...] = ()
     """What is wrong with its form alone: another kind of statement, a lock, an INTO."""
 

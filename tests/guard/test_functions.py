@@ -72,7 +72,7 @@ DANGEROUS = {
         "pg_backend_pid current_schemas pg_table_is_visible"
     ),
     "allowed-functions": (
-        "pg_input_is_valid xpath xpath_exists xmlexists ts_debug ts_lexize hashoid oideq textin "
+        "xpath xpath_exists xmlexists ts_parse ts_token_type hashoid oideq textin "
         "no_such_function LOWER"
     ),
 }
@@ -196,7 +196,7 @@ def test_an_amplifier_is_allowed_and_says_so(name: str) -> None:
     assert not judge_builtin("lower", 1).limited
 
 
-@pytest.mark.parametrize("name", ["pg_sleep", "pg_read_file", "ts_debug", "textin", "xml"])
+@pytest.mark.parametrize("name", ["pg_sleep", "pg_read_file", "ts_token_type", "textin", "xml"])
 def test_attribute_notation_cannot_reach_a_refused_function(name: str) -> None:
     assert name in builtin_denied_single_argument()
 

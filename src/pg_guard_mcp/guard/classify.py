@@ -11,17 +11,19 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pg_guard_mcp.errors import Refused
 from pg_guard_mcp.guard import agreement, bounds, functions, grammar, lexer, reading
 from pg_guard_mcp.guard.agreement import Sighting
+from pg_guard_mcp.guard.amounts import amounts
+from pg_guard_mcp.guard.named import object_names
 from pg_guard_mcp.guard.places import located
 from pg_guard_mcp.guard.plainer import plainer
 from pg_guard_mcp.model import Finding, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pg_guard_mcp.guard.facts import Reading
     from pg_guard_mcp.guard.lexer import Token
@@ -182,7 +184,8 @@ def without_explain(sql: str) -> str:
 def _read(sql: str) -> Reading:
     """Read `sql` by Postgres's own grammar."""
     try:
-        return reading.read(grammar.parse(sql))
+        statements = grammar.parse(sql)
+        return _with_constants(reading.read(statements), statements, sql)
     except grammar.NotSql as error:
         raise Refused(
             [
@@ -205,6 +208,14 @@ def _read(sql: str) -> Reading:
         ) from None
     except reading.NotUnderstood as error:
         raise Refused([_not_understood(f"its grammar holds {error}")]) from None
+
+
+def _with_constants(facts: Reading, statements: Sequence[Mapping[str, Any]], sql: str) -> Reading:
+    """Put to the facts of a read what its constants say: of work, and of objects they name."""
+    if not facts.findings:
+        facts.amounts = amounts(statements[0], sql, facts)
+        facts.objects = object_names(statements[0], facts)
+    return facts
 
 
 def _too_much(tokens: list[Token], facts: Reading) -> Finding | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from pg_guard_mcp.model import CollationUse, Finding, FunctionUse, TypeUse
+    from pg_guard_mcp.model import Amount, CollationUse, Finding, FunctionUse, ObjectName, TypeUse
 
 
 class RelationName(NamedTuple):
@@ -40,4 +40,6 @@ class Reading:
     symbols: set[str] = field(default_factory=set)
     collations: list[CollationUse] = field(default_factory=list)
     parameters: list[int] = field(default_factory=list)
+    amounts: tuple[Amount, ...] = ()
+    objects: tuple[ObjectName, ...] = ()
     findings: list[Finding] = field(default_factory=list)

@@ -74,7 +74,7 @@ class Names:
 
     def function(self, schema: str | None, name: str) -> tuple[str, str] | None:
         """Return the function of a user that the rules allow by name."""
-        if schema is None and functions.is_builtin(name):
+        if schema is None and functions.is_builtin(name, self.catalog.major):
             return None
         for candidate in self.schemas if schema is None else (schema,):
             if f"{candidate}.{name}" in self._allowed:
@@ -85,7 +85,7 @@ class Names:
         """Return the schema and name of what a call means, if no overload elsewhere could."""
         if named := self.function(use.schema, use.name):
             return named
-        if use.schema is None and functions.is_builtin(use.name):
+        if use.schema is None and functions.is_builtin(use.name, self.catalog.major):
             return None
         owners = self.extensions.function(use.schema, use.name)
         if self.shape_only or not owners:

@@ -41,6 +41,8 @@ def located(
             _collation(use, tokens, positions.get(use.start)) for use in facts.collations
         ),
         parameters=tuple(facts.parameters),
+        amounts=facts.amounts,
+        objects=facts.objects,
         findings=tuple(dict.fromkeys(findings)),
     )
 

@@ -13,6 +13,8 @@ from pg_guard_mcp.guard.rules.allowed_functions import allowed_functions
 from pg_guard_mcp.guard.rules.allowed_operators import allowed_operators
 from pg_guard_mcp.guard.rules.allowed_relations import allowed_relations
 from pg_guard_mcp.guard.rules.allowed_types import allowed_types
+from pg_guard_mcp.guard.rules.bounded_work import bounded_work
+from pg_guard_mcp.guard.rules.built_in_names import built_in_names
 from pg_guard_mcp.guard.rules.masked_relation_shape import masked_relation_shape
 from pg_guard_mcp.guard.rules.no_catalogs import no_catalogs
 from pg_guard_mcp.guard.rules.no_parameters import no_parameters
@@ -28,6 +30,8 @@ RULES: tuple[Rule, ...] = (
     allowed_types,
     allowed_operators,
     allowed_extensions,
+    built_in_names,
+    bounded_work,
     masked_relation_shape,
 )
 

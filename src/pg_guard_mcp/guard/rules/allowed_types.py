@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard_mcp.catalog import BUILTIN_TYPES
 from pg_guard_mcp.guard import packs, paths
+from pg_guard_mcp.guard.named import is_builtin_object
 from pg_guard_mcp.model import Finding, Statement
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def allowed_types(statement: Statement, policy: Policy) -> Iterator[Finding]:
 
     An enum runs none, nor does a domain whose CHECKs only compute; a composite runs what its
     fields run, a base type whatever its author wrote in C. `'hr.salaries'::regclass` tells whether
-    the table exists.
+    the table exists; a built-in text search configuration is named that way in a call only.
     """
-    for use in statement.types:
+    for use in _judged(statement):
         built_in = use.schema in {None, "pg_catalog"} and use.name.removeprefix("_") in (
             BUILTIN_TYPES
         )
@@ -68,6 +69,17 @@ def allowed_types(statement: Statement, policy: Policy) -> Iterator[Finding]:
         elif call.notation in {"attribute", "call"} and policy.names.types.cast_to(call.name):
             yield _finding(call.name, "Compare it as it is, without a cast.")
     yield from _in_columns(statement, policy)
+
+
+def _judged(statement: Statement) -> Iterator[TypeUse]:
+    """Yield all types but regconfig where it stands on a built-in name in a call.
+
+    Anywhere else, `'english'::regconfig = 'hr.x'` would have Postgres look the other name up too.
+    """
+    settled = {given.cast_at for given in statement.objects if is_builtin_object(given)}
+    for use in statement.types:
+        if (use.schema, use.name) != (None, "regconfig") or use.start not in settled:
+            yield use
 
 
 def _in_columns(statement: Statement, policy: Policy) -> Iterator[Finding]:
