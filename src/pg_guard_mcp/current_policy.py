@@ -70,7 +70,9 @@ class CurrentPolicy:
             return self._policy
 
     async def _make(self) -> Policy:
-        catalog = await snapshot.take(self._database, self._application)
+        catalog = await snapshot.take(
+            self._database, self._application, named=self._rules.relations
+        )
         self._made = time.monotonic()
         try:
             return policies.build(self._rules, catalog)

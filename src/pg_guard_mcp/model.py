@@ -92,6 +92,12 @@ class RelationUse:
     only: bool
     sampled: bool
     table_command: bool
+    alias: str = ""
+
+    @property
+    def range_name(self) -> str:
+        """Return the name by which columns of it are qualified."""
+        return self.alias or self.name
 
 
 class FunctionUse(NamedTuple):

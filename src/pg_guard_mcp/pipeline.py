@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 from anyio.to_thread import run_sync
 
 from pg_guard_mcp.errors import CatalogChanged, DatabaseError, Refused
-from pg_guard_mcp.guard import describe, masking
+from pg_guard_mcp.guard import describe, hints, masking
 from pg_guard_mcp.guard.classify import without_explain
 from pg_guard_mcp.guard.detectors import mask
 from pg_guard_mcp.guard.plan import as_plan, render_plan
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pg_guard_mcp.second_parser import Parsers
 
 T = TypeVar("T")
+_UNDEFINED_COLUMN = "42703"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ async def query(call: ToolCall, guard: Guard) -> str:
         )
         record.admitted(relations=guarded.relations, masked=guarded.masked)
         max_rows = min(call.max_rows or guard.limits.max_rows, guard.limits.max_rows)
-        result = await _fetch(guarded, call, guard, max_rows)
+        result = await _fetch(guarded, call, guard, policy, max_rows)
         with span("mask"):
             masked, _ = mask(result, policy.rules.detectors)
         with span("render"):
@@ -88,7 +89,7 @@ async def explain(call: ToolCall, guard: Guard) -> str:
         )
         plan = as_plan(guarded)
         record.admitted(relations=plan.relations, masked=plan.masked)
-        result = await _fetch(plan, call, guard, 1)
+        result = await _fetch(plan, call, guard, policy, 1)
         with span("mask"):
             masked, _ = mask(result, policy.rules.detectors)
         with span("render"):
@@ -148,7 +149,9 @@ async def _by_names(guard: Guard, attempt: Callable[[Policy], Awaitable[T]]) -> 
     return await attempt(fresh), fresh
 
 
-async def _fetch(guarded: GuardedQuery, call: ToolCall, guard: Guard, max_rows: int) -> ResultSet:
+async def _fetch(
+    guarded: GuardedQuery, call: ToolCall, guard: Guard, policy: Policy, max_rows: int
+) -> ResultSet:
     """Send a guarded query, and tell the agent where in its own text Postgres found a fault."""
     if guarded.needs_key:
         guarded = replace(guarded, arguments=masking.hmac_pads(await guard.mask_key()))
@@ -165,6 +168,9 @@ async def _fetch(guarded: GuardedQuery, call: ToolCall, guard: Guard, max_rows: 
             raise
         except DatabaseError as error:
             error.near = token_at(guarded, error.position)
+            if error.near and error.sqlstate == _UNDEFINED_COLUMN:
+                known = [policy.open_relations[relation] for relation in guarded.relations]
+                error.hint = hints.for_column(error.near, known)
             raise
 
 

@@ -76,6 +76,7 @@ def test_a_relation_is_told_with_all_that_is_written_about_it() -> None:
             only=True,
             sampled=False,
             table_command=False,
+            alias="c",
         ),
     )
     (use,) = statement("TABLE customers").relations

@@ -119,17 +119,13 @@ def test_views_only_closes_tables_of_every_kind() -> None:
 
 def test_system_schemas_cannot_be_opened() -> None:
     system = [
-        table(f"{schema}.x", columns("a"))
+        table(f"{schema}.pg_tables", columns("a"))
         for schema in ("pg_catalog", "information_schema", "pg_toast", "pg_temp_1")
     ]
     known = catalog(*system)
 
     assert not policy(
-        known,
-        schemas=tuple(known.schemas),
-        relations=tuple(known.relations),
-        masks={},
-        allow_functions=(),
+        known, schemas=tuple(known.schemas), masks={}, allow_functions=()
     ).open_relations
 
 
@@ -258,6 +254,7 @@ def test_rules_that_name_things_are_those_a_fresh_catalog_may_lift() -> None:
         names
         >= NAME_RULES
         == {
+            "allowed-columns",
             "allowed-extensions",
             "allowed-functions",
             "allowed-operators",

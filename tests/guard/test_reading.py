@@ -75,7 +75,7 @@ def test_a_relation_is_noted_with_all_that_is_written_about_it() -> None:
     (relation,) = read("SELECT 1 FROM ONLY shop.orders AS o TABLESAMPLE system (1)").relations
 
     assert relation == RelationName(
-        schema="shop", name="orders", start=19, aliased=True, only=True, sampled=True
+        schema="shop", name="orders", start=19, aliased=True, only=True, sampled=True, alias="o"
     )
 
 

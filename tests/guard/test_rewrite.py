@@ -200,9 +200,9 @@ def test_the_guarded_statement_calls_what_the_agents_statement_calls(case: Case)
 
 
 def test_an_alias_named_like_the_schema_keeps_its_columns() -> None:
-    sql = "SELECT shop.customers.x FROM (SELECT ROW(1) AS customers) AS shop, customers"
+    sql = "SELECT shop.customers.id FROM (SELECT ROW(1) AS customers) AS shop, customers"
 
-    assert spliced(sql).startswith("SELECT shop.customers.x FROM")
+    assert spliced(sql).startswith("SELECT shop.customers.id FROM")
 
 
 @pytest.mark.parametrize(
@@ -488,7 +488,8 @@ def test_splices_stand_where_their_spans_say(splices: list[Splice], expected: by
         ("SELECT id FROM customers WHERE emial = 'x'", "emial"),
         ("SELECT 'ä' FROM customers a, customers b WHERE emial = 'x'", "emial"),
         ('SELECT id FROM customers, orders WHERE "größe" = 1', '"größe"'),
-        ("SELECT shop.customers.emial FROM customers", "emial"),
+        ("SELECT shop.customers.id FROM customers WHERE emial = 'x'", "emial"),
+        ("SELECT x.emial, 1 FROM (SELECT id FROM customers) AS x", "x.emial"),
     ],
 )
 def test_a_position_in_the_sent_sql_leads_to_the_agents_word(sql: str, word: str) -> None:

@@ -109,12 +109,15 @@ async def _open_policy(arguments: argparse.Namespace) -> tuple[Policy, Limits]:
     from pg_guard_mcp.server.assembly import open_database
 
     settings = configuration.load(arguments)
+    rules = settings.access_rules()
     database = open_database(settings, os.environ)
     try:
-        catalog = await snapshot.take(database, f"pg-guard/{settings.profile}/decide")
+        catalog = await snapshot.take(
+            database, f"pg-guard/{settings.profile}/decide", named=rules.relations
+        )
     finally:
         await database.close()
-    return policies.build(settings.access_rules(), catalog), settings.call_limits()
+    return policies.build(rules, catalog), settings.call_limits()
 
 
 async def _judge_line(

@@ -18,6 +18,7 @@ class RelationName(NamedTuple):
     aliased: bool
     only: bool
     sampled: bool
+    alias: str = ""
 
 
 class ColumnName(NamedTuple):

@@ -68,6 +68,7 @@ def _use(relation: RelationName, tokens: Sequence[Token], index: int) -> Relatio
         only=relation.only,
         sampled=relation.sampled,
         table_command=table_command,
+        alias=relation.alias,
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard_mcp.catalog import Catalog, RelationInfo, is_system
 from pg_guard_mcp.errors import ConfigurationError, Problem, Refused
-from pg_guard_mcp.guard import effects, lineage, masking
+from pg_guard_mcp.guard import catalogs, effects, lineage, masking
 from pg_guard_mcp.guard.masking import matches
 from pg_guard_mcp.guard.names import Names
 from pg_guard_mcp.model import (
@@ -55,11 +55,16 @@ class Policy:
     def search_order(self) -> tuple[str, ...]:
         """Schemas in which an unqualified name is looked up, as the rules name them."""
         named = [*self.rules.schemas, *(relation.schema for relation in self.rules.relations)]
-        return tuple(dict.fromkeys(named))
+        return tuple(schema for schema in dict.fromkeys(named) if not is_system(schema, ""))
 
     def resolve(self, schema: str | None, name: str) -> Relation | None:
-        """Return the open relation a statement means, or None: closed, or not there."""
-        schemas = self.search_order if schema is None else (schema,)
+        """Return the open relation a statement means, or None: closed, or not there.
+
+        A bare `pg_class` means the catalog, as in Postgres; no other bare name means one.
+        """
+        schemas: Iterable[str] = self.search_order if schema is None else (schema,)
+        if schema is None and is_system(None, name):
+            schemas = ("pg_catalog",)
         for candidate in schemas:
             relation = Relation(candidate, name)
             if relation in self.open_relations:
@@ -69,6 +74,19 @@ class Policy:
     def masked(self, relation: Relation) -> Mapping[str, Mask]:
         """Return the masks on `relation`, by column."""
         return self.masks.get(relation, {})
+
+    def stands_in(self, relation: Relation) -> bool:
+        """Tell whether a subselect stands for an open relation: it is not read as it is.
+
+        Masks stand in it, and of a relation that the role may read in part it shows that part, so
+        that a column which is not open is not there: Postgres would tell the one from the other.
+        """
+        info = self.open_relations[relation]
+        return bool(self.masked(relation)) or len(info.readable) < len(info.columns)
+
+    def columns(self, relation: Relation) -> frozenset[str]:
+        """Return the names of an open relation's open columns."""
+        return self._columns[relation]
 
     def versions(self, relations: Iterable[Relation]) -> tuple[RelationVersion, ...]:
         """Return what `relations`, and all that views among them read, were when judged."""
@@ -102,6 +120,13 @@ class Policy:
             None,
         )
 
+    @cached_property
+    def _columns(self) -> Mapping[Relation, frozenset[str]]:
+        return {
+            relation: frozenset(column.name for column in info.readable)
+            for relation, info in self.open_relations.items()
+        }
+
 
 def shape_only(extensions: tuple[str, ...] = ()) -> Policy:
     """Return the policy that judges a statement's shape alone, for cases without a database."""
@@ -116,7 +141,11 @@ def build(rules: AccessRules, catalog: Catalog) -> Policy:
             all such problems at once.
 
     """
-    problems = [*_unknown_names(rules, catalog), *_mask_problems(rules, catalog)]
+    problems = [
+        *catalogs.problems(rules.relations),
+        *_unknown_names(rules, catalog),
+        *_mask_problems(rules, catalog),
+    ]
     masks, mask_problems = lineage.resolve(rules.masks, catalog)
     problems.extend(mask_problems)
     closed = Policy(rules=rules, catalog=catalog, masks=masks)
@@ -124,7 +153,7 @@ def build(rules: AccessRules, catalog: Catalog) -> Policy:
     if problems:
         raise ConfigurationError(problems)
     opened = {
-        relation: info
+        relation: _without_constants(info) if masks else info
         for relation, info in catalog.relations.items()
         if _is_open(info, rules)
         and (relation in rules.relations or effects.reason(info, closed.names.types) is None)
@@ -156,13 +185,25 @@ def admit(verdict: Verdict) -> AdmittedStatement:
 
 def _is_open(info: RelationInfo, rules: AccessRules) -> bool:
     relation = info.relation
-    if is_system(relation.schema, relation.name) or not info.readable:
+    if not info.readable:
+        return False
+    if catalogs.is_catalog(relation) and relation not in rules.relations:
         return False
     if relation.schema not in rules.schemas and relation not in rules.relations:
         return False
     if rules.views_only and info.kind not in {"view", "materialized view"}:
         return False
     return not any(matches(pattern, str(relation)) for pattern in rules.deny_relations)
+
+
+def _without_constants(info: RelationInfo) -> RelationInfo:
+    """Leave out the columns of a catalog that could print what a mask hides."""
+    hidden = catalogs.columns_left_out(info.relation)
+    columns = (
+        replace(column, readable=column.readable and column.name not in hidden)
+        for column in info.columns
+    )
+    return replace(info, columns=tuple(columns)) if hidden else info
 
 
 def _unknown_names(rules: AccessRules, catalog: Catalog) -> Iterator[Problem]:
@@ -173,6 +214,8 @@ def _unknown_names(rules: AccessRules, catalog: Catalog) -> Iterator[Problem]:
                 f"correct the name, or GRANT USAGE ON SCHEMA {schema} to the role",
             )
     for relation in rules.relations:
+        if catalogs.is_catalog(relation) and relation not in catalogs.OPENABLE:
+            continue  # said elsewhere
         if relation not in catalog.relations or not catalog.relations[relation].readable:
             yield Problem(
                 f"access.relations names {relation}, which is not there or not open to the role",

@@ -150,6 +150,7 @@ class _Walk:
                 aliased="alias" in fields,
                 only="inh" not in fields,
                 sampled=_location(fields) in self.sampled,
+                alias=fields.get("alias", {}).get("aliasname", ""),
             )
         )
 

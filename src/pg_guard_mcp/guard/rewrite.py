@@ -1,16 +1,16 @@
 """An admitted statement in, SQL that may run out: the agent's own text, with our splices.
 
-Every relation is qualified, because the transaction runs with `search_path = pg_catalog`, and a
-relation with masked columns gives way to a subselect in which the masks stand; what pg_typeof
-returns is cast to text. Nothing else changes, to the byte. What comes out is parsed again and must
-name exactly the relations judged, the masked ones only inside our own subselects, and call what
-the agent's text calls.
+Every relation is qualified, because the transaction runs with `search_path = pg_catalog`. A
+relation with masked columns gives way to a subselect in which the masks stand, and one that the
+role may read in part to a subselect of that part. What pg_typeof returns is cast to text. Nothing
+else changes, to the byte. What comes out is parsed again and must name exactly the relations
+judged, the replaced ones only inside our own subselects, and call what the agent's text calls.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Internal
@@ -21,7 +21,6 @@ from pg_guard_mcp.model import GuardedQuery, Relation, Span, Splice
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pg_guard_mcp.guard.lexer import Token
     from pg_guard_mcp.guard.names import Names
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.model import AdmittedStatement, FunctionUse, RelationUse
@@ -49,9 +48,9 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
         ]
     )
     text = apply(statement.sql.encode(), splices)
-    masked = {relation for _, relation in resolved if policy.masked(relation)}
+    hidden = {relation for _, relation in resolved if policy.stands_in(relation)}
     if resolved or splices:
-        _check(text, splices, {relation for _, relation in resolved}, masked, statement)
+        _check(text, splices, {relation for _, relation in resolved}, hidden, statement)
     path = paths.find(statement, policy).schemas
     return GuardedQuery(
         sql=text.decode(),
@@ -59,7 +58,7 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
         relations=tuple(sorted({relation for _, relation in resolved})),
         masked=tuple(
             f"{relation}.{column}"
-            for relation in sorted(masked)
+            for relation in sorted(hidden)
             for column in policy.masked(relation)
         ),
         splices=tuple(splices),
@@ -68,7 +67,7 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
         definitions=paths.definitions(statement, policy, path),
         needs_key=any(
             masking.uses_key(mask)
-            for relation in masked
+            for relation in hidden
             for mask in policy.masked(relation).values()
         ),
     )
@@ -97,7 +96,7 @@ def _relation_splices(
     resolved: Sequence[tuple[RelationUse, Relation]], policy: Policy
 ) -> Iterator[Splice]:
     for use, relation in resolved:
-        if policy.masked(relation):
+        if policy.stands_in(relation):
             yield Splice(use.span, _subselect(use, relation, policy).encode())
         elif use.schema is None:
             yield Splice(
@@ -128,7 +127,7 @@ def _column_splices(
     bare = {
         (relation.schema, relation.name)
         for use, relation in resolved
-        if policy.masked(relation) and not use.aliased
+        if policy.stands_in(relation) and not use.aliased
     }
     for column in statement.columns:
         if column.parts[:2] in bare and column.parts[0] not in statement.names:
@@ -182,12 +181,12 @@ def _check(
     text: bytes,
     splices: Sequence[Splice],
     expected: set[Relation],
-    masked: set[Relation],
+    replaced: set[Relation],
     statement: AdmittedStatement,
 ) -> None:
     """Read the guarded text again.
 
-    It names the same relations, all qualified, the masked ones inside our subselects and nowhere
+    It names the same relations, all qualified, the replaced ones inside our subselects and nowhere
     else; outside of them it calls what the agent's text calls, and inside pg_catalog alone.
     """
     try:
@@ -197,7 +196,8 @@ def _check(
     ours = list(_places(splices))
     found = {Relation(relation.schema or "", relation.name) for relation in facts.relations}
     hidden = all(
-        (Relation(relation.schema or "", relation.name) in masked) == _inside(relation.start, ours)
+        (Relation(relation.schema or "", relation.name) in replaced)
+        == _inside(relation.start, ours)
         for relation in facts.relations
     )
     theirs = [use for use in facts.functions if not _inside(use.start, ours)]
@@ -221,7 +221,9 @@ def _calls(uses: Iterable[FunctionUse]) -> Counter[tuple[str, str]]:
 
 
 def token_at(query: GuardedQuery, position: int) -> str:
-    """Return the word of the agent's text that stands at a character (from 1) of the sent SQL.
+    """Return the word of the agent's text, or the dotted name, at a character of the sent SQL.
+
+    Characters count from 1.
 
     Empty where the place is inside a splice of ours: the agent did not write that.
     """
@@ -236,14 +238,14 @@ def token_at(query: GuardedQuery, position: int) -> str:
             return ""
         offset -= len(replacement) - (span.end - span.start)
     rest = query.statement.encode()[max(offset, 0) :]
-    return next((token.text.decode() for token in _first_token(rest)), "")
-
-
-def _first_token(text: bytes) -> Iterator[Token]:
-    try:
-        yield from islice(tokens(text), 1)
-    except Unreadable:
-        return
+    found = b""
+    # One that is cut off by the end of the text names nothing.
+    with suppress(Unreadable):
+        for token in tokens(rest):
+            if found and b"." not in (token.text, found[-1:]):
+                break
+            found += token.text
+    return found.decode()
 
 
 def _places(splices: Sequence[Splice]) -> Iterator[Span]:

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pg_guard_mcp.catalog import (
+    SYSTEM_SCHEMAS,
     Catalog,
     Column,
     ForeignKey,
@@ -24,7 +25,7 @@ from pg_guard_mcp.model import Relation
 from pg_guard_mcp.postgres import objects, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pg_guard_mcp.postgres.database import Database
 
@@ -39,6 +40,10 @@ _KINDS: Mapping[str, RelationKind] = {
 }
 
 _USER_SCHEMA = objects.USER_SCHEMA
+# And the catalogs that the operator named, each by its exact name.
+_SERVED = f"""(
+{_USER_SCHEMA} OR n.nspname || '.' || c.relname IN (SELECT json_array_elements_text($1::json))
+)"""
 
 _SCHEMAS = f"""
 SELECT n.nspname AS name, obj_description(n.oid, 'pg_namespace') AS comment
@@ -50,10 +55,11 @@ _RELATIONS = f"""
 SELECT c.oid::int8 AS id, {versions.DIGEST} AS digest, n.nspname AS schema,
        c.relname AS name, c.relkind AS kind,
        greatest(c.reltuples, 0)::int8 AS rows, obj_description(c.oid, 'pg_class') AS comment,
-       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS definition
+       CASE WHEN c.relkind IN ('v', 'm') AND {_USER_SCHEMA}
+            THEN pg_get_viewdef(c.oid) END AS definition
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND {_USER_SCHEMA}
+WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND {_SERVED}
 """
 
 _COLUMNS = f"""
@@ -70,7 +76,7 @@ JOIN pg_type t ON t.oid = a.atttypid
 JOIN pg_namespace tn ON tn.oid = t.typnamespace
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
-  AND {_USER_SCHEMA}
+  AND {_SERVED}
 ORDER BY a.attrelid, a.attnum
 """
 
@@ -125,18 +131,24 @@ SELECT current_database() AS database, current_setting('server_version_num') AS 
 """
 
 
-async def take(database: Database, application: str) -> Catalog:
-    """Read the catalog in one transaction.
+async def take(database: Database, application: str, named: Sequence[Relation] = ()) -> Catalog:
+    """Read the catalog in one transaction: relations of users, and the catalogs among `named`.
 
     Raises:
         GuardError: Postgres could not be reached or did not answer.
 
     """
     found: dict[str, Rows] = {}
+    catalogs = json.dumps(
+        [str(relation) for relation in named if relation.schema in SYSTEM_SCHEMAS]
+    )
     async with database.transaction(application) as connection:
         for name, sql in _QUERIES.items():
             # Every type comes as text, so one JSON text a query keeps the decoding in one place.
-            record = await connection.fetchrow(f"SELECT json_agg(q)::text FROM ({sql}) q")
+            arguments = (catalogs,) if "$1" in sql else ()
+            record = await connection.fetchrow(
+                f"SELECT json_agg(q)::text FROM ({sql}) q", *arguments
+            )
             found[name] = json.loads(record[0]) if record and record[0] else []
     return _assemble(found)
 
@@ -185,7 +197,7 @@ def _assemble(found: Mapping[str, Rows]) -> Catalog:
             sources=tuple(
                 (names[source["source"]], column["name"])
                 for source in sources.get(row["id"], ())
-                if source["source"] in names
+                if source["source"] in names and relation.schema not in SYSTEM_SCHEMAS
                 for column in columns.get(source["source"], ())
             ),
         )

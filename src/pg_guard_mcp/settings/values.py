@@ -88,7 +88,12 @@ def check_schema(text: str) -> str:
         raise InvalidSettingError(
             "is not the exact name of a schema", 'Name each schema in full, such as "shop"'
         )
-    return _refuse_system_schema(text, schema=text)
+    if _SYSTEM_SCHEMA.fullmatch(text):
+        raise InvalidSettingError(
+            "names a system schema, which cannot be opened as a whole",
+            'Remove it; a catalog is opened by name: access.relations = ["pg_catalog.pg_tables"]',
+        )
+    return text
 
 
 def check_relation(text: str) -> str:
@@ -99,7 +104,7 @@ def check_relation(text: str) -> str:
             'Write schema.relation, such as "shop.orders"; '
             "a relation with a dot in its name is opened through its schema",
         )
-    return _refuse_system_schema(text, schema=text.partition(".")[0])
+    return text
 
 
 def check_relation_pattern(text: str) -> str:
@@ -163,13 +168,3 @@ def _has_parts(text: str, count: int) -> bool:
     """Tell whether `text` is `count` names between dots, none of them blank."""
     parts = text.split(".")
     return len(parts) == count and all(part and part == part.strip() for part in parts)
-
-
-def _refuse_system_schema(text: str, *, schema: str) -> str:
-    """Refuse to open Postgres's own catalogs, which no query may read anyway."""
-    if _SYSTEM_SCHEMA.fullmatch(schema):
-        raise InvalidSettingError(
-            "names a system schema, which cannot be opened",
-            "Remove it; list_schemas and describe_view show what an agent may know",
-        )
-    return text

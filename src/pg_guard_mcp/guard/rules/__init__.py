@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pg_guard_mcp.guard.rules.allowed_columns import allowed_columns
 from pg_guard_mcp.guard.rules.allowed_extensions import allowed_extensions
 from pg_guard_mcp.guard.rules.allowed_functions import allowed_functions
 from pg_guard_mcp.guard.rules.allowed_operators import allowed_operators
@@ -18,6 +19,7 @@ from pg_guard_mcp.guard.rules.built_in_names import built_in_names
 from pg_guard_mcp.guard.rules.masked_relation_shape import masked_relation_shape
 from pg_guard_mcp.guard.rules.no_catalogs import no_catalogs
 from pg_guard_mcp.guard.rules.no_parameters import no_parameters
+from pg_guard_mcp.guard.rules.no_system_columns import no_system_columns
 
 if TYPE_CHECKING:
     from pg_guard_mcp.guard.policy import Rule
@@ -26,6 +28,8 @@ RULES: tuple[Rule, ...] = (
     no_parameters,
     no_catalogs,
     allowed_relations,
+    allowed_columns,
+    no_system_columns,
     allowed_functions,
     allowed_types,
     allowed_operators,
@@ -37,6 +41,7 @@ RULES: tuple[Rule, ...] = (
 
 NAME_RULES = frozenset(
     {
+        "allowed-columns",
         "allowed-extensions",
         "allowed-functions",
         "allowed-operators",

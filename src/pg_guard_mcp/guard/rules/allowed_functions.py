@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.guard import functions, grammar, packs, paths
+from pg_guard_mcp.guard import functions, grammar, hints, packs, paths
 from pg_guard_mcp.model import Finding, Statement
 
 if TYPE_CHECKING:
@@ -41,19 +41,21 @@ def allowed_functions(statement: Statement, policy: Policy) -> Iterator[Finding]
         if use.notation == "call" and owners:
             yield from _misused(use, owners, statement)
             continue
-        yield _of_a_pack(use, policy) or _finding(use, verdict)
+        yield _of_a_pack(use, policy) or _finding(
+            use, verdict, hints.as_written(statement.sql, use.start, use.spelling)
+        )
 
 
-def _finding(use: FunctionUse, verdict: FunctionVerdict) -> Finding:
+def _finding(use: FunctionUse, verdict: FunctionVerdict, written: str) -> Finding:
     if not verdict.allowed and (functions.is_builtin(use.name) or verdict.rule != _RULE):
-        message = f"{use.spelling} is not available: {verdict.reason}"
+        message = f"{written} is not available: {verdict.reason}"
         return Finding(rule=verdict.rule, message=message, hint=verdict.hint)
     near = functions.nearest_allowed(use.name)
     if verdict.allowed:
         near = f"{use.name}(x), without a schema"
     return Finding(
         rule=_RULE,
-        message=f"the function {use.spelling} is not available",
+        message=f"the function {written} is not available",
         hint=f"Use {near}." if near else "Use the built-in functions of PostgreSQL.",
     )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.catalog import BUILTIN_TYPES
-from pg_guard_mcp.guard import packs, paths
+from pg_guard_mcp.guard import hints, packs, paths
 from pg_guard_mcp.guard.named import is_builtin_object
 from pg_guard_mcp.model import Finding, Statement
 
@@ -55,7 +55,8 @@ def allowed_types(statement: Statement, policy: Policy) -> Iterator[Finding]:
         probing = use.name.removeprefix("_") in _PROBING
         if policy.shape_only and use.schema != "pg_catalog" and not probing:
             continue
-        written = f"{use.schema}.{use.name}" if use.schema else use.name
+        folded = f"{use.schema}.{use.name}" if use.schema else use.name
+        written = hints.as_written(statement.sql, use.start, folded)
         if probing:
             yield _finding(written, _PROBING_HINT)
         elif built_in:

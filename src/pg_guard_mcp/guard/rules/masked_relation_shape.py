@@ -1,4 +1,4 @@
-"""A masked relation is read whole, as a subselect stands for it."""
+"""A relation for which a subselect stands is read whole."""
 
 from __future__ import annotations
 
@@ -11,40 +11,31 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.guard.policy import Policy
 
-_SYSTEM_COLUMNS = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
-
 
 def masked_relation_shape(statement: Statement, policy: Policy) -> Iterator[Finding]:
-    """Refuse what a masking subselect cannot do faithfully: TABLESAMPLE and system columns."""
-    masked = [
+    """Refuse what a masking subselect cannot do faithfully: TABLESAMPLE and captured names."""
+    replaced = [
         relation
         for use in statement.relations
-        if (relation := policy.resolve(use.schema, use.name)) and policy.masked(relation)
+        if (relation := policy.resolve(use.schema, use.name)) and policy.stands_in(relation)
     ]
-    if not masked:
+    if not replaced:
         return
     for use in statement.relations:
         relation = policy.resolve(use.schema, use.name)
-        if use.sampled and relation in masked:
+        if use.sampled and relation in replaced:
             yield Finding(
                 rule="masked-relation-shape",
-                message=f"{relation} has masked columns, so TABLESAMPLE cannot read it",
+                message=f"a subselect stands for {relation}, so TABLESAMPLE cannot read it",
                 hint="Use ORDER BY random() LIMIT n.",
             )
     yield from _captured_columns(statement, policy)
-    for column in statement.columns:
-        if column.parts[-1] in _SYSTEM_COLUMNS:
-            yield Finding(
-                rule="masked-relation-shape",
-                message=f"the system column {column.parts[-1]} is not available over {masked[0]}",
-                hint="Name the relation's own columns; describe_view lists them.",
-            )
 
 
 def _captured_columns(statement: Statement, policy: Policy) -> Iterator[Finding]:
     """Refuse `schema.relation.column` where the bare relation's name could mean something else.
 
-    The subselect that stands for a masked relation has no schema, so its columns lose theirs.
+    The subselect that stands for a relation has no schema, so its columns lose theirs.
     """
     uses = {
         (relation.schema, relation.name)
@@ -53,7 +44,7 @@ def _captured_columns(statement: Statement, policy: Policy) -> Iterator[Finding]
     }
     for column in statement.columns:
         relation = policy.resolve(*column.parts[:2]) if len(column.parts) > 1 else None
-        if relation is None or not policy.masked(relation):
+        if relation is None or not policy.stands_in(relation):
             continue
         others = {name for schema, name in uses if schema != relation.schema}
         if relation.name in others | statement.names:

@@ -1,0 +1,119 @@
+"""Columns that are not open, and names that are none: answered alike, with the open ones named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pg_guard_mcp import pipeline
+from pg_guard_mcp.errors import DatabaseError, GuardError, Refused
+from tests.guarding import ask, call, execute, guarding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pg_guard_mcp.pipeline import Guard
+    from tests.support.postgres import Shop
+
+# A table of which the role may read two columns of three, and a function of a user beside it.
+_STAFF = """
+CREATE TABLE shop.staff (id integer PRIMARY KEY, name text, wage integer);
+INSERT INTO shop.staff VALUES (1, 'Ada', 4711);
+REVOKE ALL ON shop.staff FROM agent_ro, PUBLIC;
+GRANT SELECT (id, name) ON shop.staff TO agent_ro;
+CREATE FUNCTION shop.dossier(shop.staff) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'secret' $$;
+"""
+
+
+_STATEMENTS = (
+    "SELECT {} FROM shop.staff",
+    "SELECT s.{} FROM shop.staff AS s",
+    "SELECT (s).{} FROM shop.staff AS s",
+    "SELECT id FROM shop.staff WHERE {} > 0",
+    "SELECT id FROM shop.staff ORDER BY {}",
+    "SELECT x.{} FROM (SELECT * FROM shop.staff) AS x",
+    "SELECT a.id FROM shop.staff a JOIN shop.staff b USING ({})",
+)
+
+
+async def refusal(guard: Guard, sql: str, tool: str = "query") -> GuardError:
+    """Return how a statement is refused."""
+    run = {"query": pipeline.query, "explain": pipeline.explain}[tool]
+    with pytest.raises(GuardError) as caught:
+        await run(call("query", sql=sql), guard)
+    return caught.value
+
+
+@pytest.mark.parametrize("tool", ["query", "explain"])
+async def test_a_column_that_is_not_open_is_answered_like_one_that_is_not_there(
+    fresh_shop: Shop, tmp_path: Path, tool: str
+) -> None:
+    await execute(fresh_shop.admin, _STAFF)
+
+    async with guarding(tmp_path, fresh_shop.agent) as (guard, _):
+        for sql in _STATEMENTS:
+            closed = (await refusal(guard, sql.format("wage"), tool)).as_text()
+            missing = (await refusal(guard, sql.format("waga"), tool)).as_text()
+
+            assert closed.replace("wage", "waga") == missing
+            assert "42501" not in closed
+
+
+async def test_of_a_relation_that_is_open_in_part_the_open_part_is_all_there_is(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    await execute(fresh_shop.admin, _STAFF)
+
+    async with guarding(tmp_path, fresh_shop.agent) as (guard, _):
+        assert await ask(guard, "SELECT * FROM shop.staff") == [("1", "Ada")]
+        assert await ask(guard, "SELECT to_jsonb(s)::text, s FROM ONLY staff AS s") == [
+            ('{"id": 1, "name": "Ada"}', "(1,Ada)")
+        ]
+        assert await ask(guard, "TABLE shop.staff") == [("1", "Ada")]
+        assert await ask(guard, "SELECT shop.staff.name FROM shop.staff") == [("Ada",)]
+        with pytest.raises(Refused, match="a subselect stands for"):
+            await ask(guard, "SELECT id FROM shop.staff TABLESAMPLE system (100)")
+
+
+async def test_a_function_of_a_user_is_not_called_in_the_notation_of_a_column(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    await execute(fresh_shop.admin, _STAFF)
+
+    async with guarding(tmp_path, fresh_shop.agent) as (guard, _):
+        for column in ("s.dossier", "(s).dossier", "(s.*).dossier", "s.dosier"):
+            refused = await refusal(guard, f"SELECT {column} FROM shop.staff AS s")
+
+            assert isinstance(refused, Refused)
+            assert [finding.rule for finding in refused.findings] == ["allowed-columns"]
+            assert refused.hint == "The columns of shop.staff are id, name."
+
+
+_COLUMNS = "The columns of shop.staff are id, name."
+_NO_COLUMNS = "describe_view lists a relation's columns."
+
+
+async def test_a_column_that_postgres_does_not_find_is_told_with_the_open_ones(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    await execute(fresh_shop.admin, _STAFF)
+
+    async with guarding(tmp_path, fresh_shop.agent) as (guard, _):
+        for sql, near, hint in (
+            ("SELECT nmae FROM shop.staff", "nmae", f"Did you mean name? {_COLUMNS}"),
+            ('SELECT "Naem" FROM shop.staff', '"Naem"', f"Did you mean name? {_COLUMNS}"),
+            ("SELECT zzz FROM shop.staff", "zzz", _COLUMNS),
+            ("SELECT wage FROM shop.staff", "wage", _COLUMNS),
+            (
+                "SELECT x.nmae FROM (SELECT * FROM shop.staff) AS x",
+                "x.nmae",
+                f"Did you mean name? {_COLUMNS}",
+            ),
+            ("SELECT zzz FROM shop.staff, shop.orders", "zzz", _NO_COLUMNS),
+            ("SELECT zzz", "zzz", _NO_COLUMNS),
+        ):
+            said = await refusal(guard, sql)
+
+            assert isinstance(said, DatabaseError)
+            assert (said.sqlstate, said.near, said.hint) == ("42703", near, hint)
