@@ -9,21 +9,27 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import anyio
 
 from pg_guard_mcp.errors import ConfigurationError, Unavailable
 from pg_guard_mcp.guard import policy as policies
+from pg_guard_mcp.guard.narrowing import narrow
 from pg_guard_mcp.postgres import snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.model import AccessRules
     from pg_guard_mcp.postgres.database import Database
 
 logger = logging.getLogger(__name__)
 
+NOBODY: Mapping[str, AccessRules] = MappingProxyType({})
 _RENEW_SECONDS = 5.0
 _OLD_SECONDS = 300.0
 """How old comments, row estimates and privileges may grow; changed columns are found at once."""
@@ -32,32 +38,41 @@ _OLD_SECONDS = 300.0
 class CurrentPolicy:
     """Holds the policy, and makes it when it is first asked for."""
 
-    def __init__(self, rules: AccessRules, database: Database, *, profile: str) -> None:
-        """Keep what a policy is made of; ask nobody yet."""
+    def __init__(
+        self,
+        rules: AccessRules,
+        database: Database,
+        *,
+        profile: str,
+        clients: Mapping[str, AccessRules] = NOBODY,
+    ) -> None:
+        """Keep what policies are made of, for everybody and for single clients; ask nobody yet."""
         self._rules = rules
+        self._clients = clients
         self._database = database
         self._application = f"pg-guard/{profile}/catalog"
         self._lock = anyio.Lock()
         self._policy: Policy | None = None
+        self._narrowed: dict[str, Policy] = {}
         self._made = 0.0
 
-    async def current(self) -> Policy:
-        """Return the policy, making it first if there is none or it is old.
+    async def current(self, client: str = "") -> Policy:
+        """Return a client's policy, making it first if there is none or it is old.
 
         Raises:
             GuardError: the catalog cannot be read, or the rules do not fit it.
 
         """
-        return await self._not_older_than(_OLD_SECONDS)
+        return self._for(client, await self._not_older_than(_OLD_SECONDS))
 
-    async def refreshed(self) -> Policy:
+    async def refreshed(self, client: str = "") -> Policy:
         """Return a policy from a catalog read anew, unless that was done moments ago.
 
         Raises:
             GuardError: as `current`.
 
         """
-        return await self._not_older_than(_RENEW_SECONDS)
+        return self._for(client, await self._not_older_than(_RENEW_SECONDS))
 
     def forget(self) -> None:
         """Make the next call read the catalog anew."""
@@ -69,19 +84,36 @@ class CurrentPolicy:
                 self._policy = await self._make()
             return self._policy
 
+    def _for(self, client: str, everybody: Policy) -> Policy:
+        """Narrow the policy for a client that has rules of its own, once a catalog."""
+        if client not in self._clients:
+            return everybody
+        if client not in self._narrowed:
+            with _told():
+                self._narrowed[client] = narrow(everybody, self._clients[client])
+        return self._narrowed[client]
+
     async def _make(self) -> Policy:
         catalog = await snapshot.take(
             self._database, self._application, named=self._rules.relations
         )
         self._made = time.monotonic()
-        try:
+        self._narrowed.clear()
+        with _told():
             return policies.build(self._rules, catalog)
-        except ConfigurationError as error:
-            for problem in error.problems:
-                logger.error(  # noqa: TRY400 - a traceback would say nothing more
-                    "policy_problem %s; fix: %s", problem.message, problem.fix
-                )
-            raise Unavailable(
-                "the server's policy does not fit the database",
-                "Tell the operator: the server's log names each problem and its fix.",
-            ) from None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell the operator what does not fit, and the agent only that something does not."""
+    try:
+        yield
+    except ConfigurationError as error:
+        for problem in error.problems:
+            logger.error(  # noqa: TRY400 - a traceback would say nothing more
+                "policy_problem %s; fix: %s", problem.message, problem.fix
+            )
+        raise Unavailable(
+            "the server's policy does not fit the database",
+            "Tell the operator: the server's log names each problem and its fix.",
+        ) from None

@@ -51,6 +51,8 @@ class Client:
     version: str = ""
     subject: str = ""
     session_id: str = ""
+    settings_name: str = ""
+    """Under which it has settings of its own: the token's subject, or on stdio its own word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from anyio.to_thread import run_sync
@@ -37,12 +37,12 @@ from pg_guard_mcp.record.event import recorded
 from pg_guard_mcp.record.telemetry import current_traceparent, span
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from pg_guard_mcp.current_policy import CurrentPolicy
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.guard.render import Rendered
-    from pg_guard_mcp.model import Finding, GuardedQuery, Limits, ResultSet, ToolCall
+    from pg_guard_mcp.model import Client, Finding, GuardedQuery, Limits, ResultSet, ToolCall
     from pg_guard_mcp.postgres.database import Database
     from pg_guard_mcp.record.event import Record
     from pg_guard_mcp.record.trail import Trail
@@ -63,29 +63,41 @@ class Guard:
     trail: Trail
     parsers: Parsers
     mask_key: Callable[[], Awaitable[bytes]]
+    client_limits: Mapping[str, Limits] = field(default_factory=dict)
+    """The limits of clients that have their own, by the name their settings go by."""
+
+    def limits_of(self, client: Client) -> Limits:
+        """Return what a call of this client may cost."""
+        return self.client_limits.get(client.settings_name, self.limits)
 
 
 async def query(call: ToolCall, guard: Guard) -> str:
     """Answer with rows."""
+    limits = guard.limits_of(call.client)
     with _on_record(call, guard) as record:
         guarded, policy = await _by_names(
-            guard, lambda policy: judged(call.sql, policy, guard.limits, guard.parsers)
+            guard,
+            call.client,
+            lambda policy: judged(call.sql, policy, limits, guard.parsers),
         )
         record.admitted(relations=guarded.relations, masked=guarded.masked)
-        max_rows = min(call.max_rows or guard.limits.max_rows, guard.limits.max_rows)
+        max_rows = min(call.max_rows or limits.max_rows, limits.max_rows)
         result = await _fetch(guarded, call, guard, policy, max_rows)
         with span("mask"):
             masked, _ = mask(result, policy.rules.detectors)
         with span("render"):
-            return _answer(record, render(masked, guard.limits, max_rows, _tag()))
+            return _answer(record, render(masked, limits, max_rows, _tag()))
 
 
 async def explain(call: ToolCall, guard: Guard) -> str:
     """Answer with the plan Postgres would use, without running the query."""
     sql = without_explain(call.sql)
+    limits = guard.limits_of(call.client)
     with _on_record(call, guard) as record:
         guarded, policy = await _by_names(
-            guard, lambda policy: judged(sql, policy, guard.limits, guard.parsers)
+            guard,
+            call.client,
+            lambda policy: judged(sql, policy, limits, guard.parsers),
         )
         plan = as_plan(guarded)
         record.admitted(relations=plan.relations, masked=plan.masked)
@@ -101,6 +113,7 @@ async def list_schemas(call: ToolCall, guard: Guard) -> str:
     with _on_record(call, guard) as record:
         answer, _ = await _by_names(
             guard,
+            call.client,
             lambda policy: run_sync(
                 describe.list_schemas, policy, call.schema, call.search, _tag()
             ),
@@ -114,6 +127,7 @@ async def describe_view(call: ToolCall, guard: Guard) -> str:
     with _on_record(call, guard) as record:
         answer, _ = await _by_names(
             guard,
+            call.client,
             lambda policy: run_sync(describe.describe_view, policy, call.name or "", _tag()),
         )
         record.admitted()
@@ -131,19 +145,21 @@ def turn_away(call: ToolCall, finding: Finding, guard: Guard) -> str:
         raise Refused([finding])
 
 
-async def _by_names(guard: Guard, attempt: Callable[[Policy], Awaitable[T]]) -> tuple[T, Policy]:
+async def _by_names(
+    guard: Guard, client: Client, attempt: Callable[[Policy], Awaitable[T]]
+) -> tuple[T, Policy]:
     """Attempt something by the policy as it is; if a name was not found, once more by a fresh one.
 
     A relation made since the last snapshot is found that way, and a closed one costs as much time
     as a missing one.
     """
-    policy = await guard.policy.current()
+    policy = await guard.policy.current(client.settings_name)
     try:
         return await attempt(policy), policy
     except Refused as refusal:
         if not any(finding.rule in NAME_RULES for finding in refusal.findings):
             raise
-        fresh = await guard.policy.refreshed()
+        fresh = await guard.policy.refreshed(client.settings_name)
         if fresh is policy:
             raise
     return await attempt(fresh), fresh
@@ -160,6 +176,7 @@ async def _fetch(
             return await guard.database.fetch(
                 guarded,
                 max_rows=max_rows,
+                limits=guard.limits_of(call.client),
                 application=f"pg-guard/{guard.profile}/{call.client.name}",
                 comment=f"pg-guard call={call.call_id} traceparent={current_traceparent()}",
             )

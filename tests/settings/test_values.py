@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ("[access]\nschemas = [1]", "Write text"),
         ("limits = 5", "Write a table"),
         ("clients = 5", "Write a table"),
+        ("[clients]\ncursor = 5", "Write a table"),
         ("[database]\ndsn = 1979-05-27", "Write text"),
     ],
 )
@@ -133,7 +134,6 @@ def test_what_this_version_cannot_enforce_is_not_promised(tmp_path: Path, name: 
         "approval.relations": ["shop.orders"],
         "approval.columns": ["shop.orders.note"],
         "approval.cost_above": 5,
-        "clients": {"cursor": {"limits": {"max_rows": 5}}},
         "audit.record_results": True,
         "audit.retention_days": 5,
         "http.auth": "oidc",

@@ -14,9 +14,11 @@ from pg_guard_mcp.errors import GuardError, Refused
 from pg_guard_mcp.guard import packs
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.classify import without_explain
+from pg_guard_mcp.guard.narrowing import narrow
 from pg_guard_mcp.judging import judged
 from pg_guard_mcp.model import Limits
 from pg_guard_mcp.second_parser import Parsers
+from pg_guard_mcp.settings import client_limits, client_rules
 
 if TYPE_CHECKING:
     import argparse
@@ -49,6 +51,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=[],
         metavar="NAME",
         help="with --shape-only: judge as if access.extensions named this one; may be repeated",
+    )
+    parser.add_argument(
+        "--client", metavar="NAME", default="", help="judge by the settings of this client"
     )
 
 
@@ -117,7 +122,11 @@ async def _open_policy(arguments: argparse.Namespace) -> tuple[Policy, Limits]:
         )
     finally:
         await database.close()
-    return policies.build(rules, catalog), settings.call_limits()
+    policy, limits = policies.build(rules, catalog), settings.call_limits()
+    clients = client_rules(settings)
+    if arguments.client in clients:
+        policy = narrow(policy, clients[arguments.client])
+    return policy, client_limits(settings).get(arguments.client, limits)
 
 
 async def _judge_line(

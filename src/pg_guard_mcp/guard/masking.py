@@ -15,7 +15,7 @@ from pg_guard_mcp.errors import Problem
 from pg_guard_mcp.guard.lexer import quote, quote_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pg_guard_mcp.catalog import Column
     from pg_guard_mcp.model import Relation
@@ -97,6 +97,26 @@ def expression(mask: Mask, column: Column) -> str:
     return (
         f"CASE WHEN {value} IS NULL THEN {_null(column)} ELSE CAST({masked} AS {column.type}) END"
     )
+
+
+def stricter(
+    everybody: Mapping[Relation, Mapping[str, Mask]], own: Mapping[Relation, Mapping[str, Mask]]
+) -> Mapping[Relation, Mapping[str, Mask]]:
+    """Join the masks for everybody with a client's own, which add to them and never show more.
+
+    Where both mask a column, the mask for everybody stands, unless the client's shows nothing.
+    """
+    return {
+        relation: {
+            **everybody.get(relation, {}),
+            **{
+                column: mask
+                for column, mask in own.get(relation, {}).items()
+                if column not in everybody.get(relation, {}) or mask.name in {"null", "redact"}
+            },
+        }
+        for relation in {**everybody, **own}
+    }
 
 
 def matches(pattern: str, name: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.catalog import Catalog, RelationInfo, is_system
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 MAX_FINDINGS = 20
 """More teach nothing: 4,000 unknown functions answered with 260 kB."""
+NO_MASKS: Mapping[Relation, Mapping[str, Mask]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +135,10 @@ def shape_only(extensions: tuple[str, ...] = ()) -> Policy:
     return Policy(rules=AccessRules(extensions=extensions), catalog=Catalog(), shape_only=True)
 
 
-def build(rules: AccessRules, catalog: Catalog) -> Policy:
-    """Resolve the rules against what there is.
+def build(
+    rules: AccessRules, catalog: Catalog, beside: Mapping[Relation, Mapping[str, Mask]] = NO_MASKS
+) -> Policy:
+    """Resolve the rules against what there is; `beside` are masks that hold as well.
 
     Raises:
         ConfigurationError: a rule names what is not there, or a mask cannot serve its column;
@@ -146,8 +150,9 @@ def build(rules: AccessRules, catalog: Catalog) -> Policy:
         *_unknown_names(rules, catalog),
         *_mask_problems(rules, catalog),
     ]
-    masks, mask_problems = lineage.resolve(rules.masks, catalog)
+    own, mask_problems = lineage.resolve(rules.masks, catalog)
     problems.extend(mask_problems)
+    masks = masking.stricter(beside, own)
     closed = Policy(rules=rules, catalog=catalog, masks=masks)
     problems.extend(closed.names.problems())
     if problems:

@@ -89,17 +89,27 @@ class Database:
         self._pool.terminate()
 
     async def fetch(
-        self, query: GuardedQuery, *, max_rows: int, application: str, comment: str = ""
+        self,
+        query: GuardedQuery,
+        *,
+        max_rows: int,
+        application: str,
+        comment: str = "",
+        limits: Limits | None = None,
     ) -> ResultSet:
         """Run `query` in a read-only transaction of its own and return at most `max_rows` rows.
 
         `application` becomes application_name; `comment` goes behind the SQL, for Postgres's log.
+        `limits` are those of one call, where they differ from the server's.
 
         Raises:
             GuardError: Busy, TimedOut, Cancelled, DatabaseError or Unavailable.
 
         """
-        async with self.transaction(application, query.versions, query.search_path) as connection:
+        limits = limits or self._limits
+        async with self.transaction(
+            application, query.versions, query.search_path, limits
+        ) as connection:
             text = f"{query.sql}\n/* {session.plain(comment)} */" if comment else query.sql
             statement = await self._prepare(connection, text)
             if query.definitions:
@@ -109,7 +119,7 @@ class Database:
                 for attribute in statement.get_attributes()
             )
             cursor = await statement.cursor(*query.arguments)
-            rows, cap = await self._read(cursor, max_rows)
+            rows, cap = await self._read(cursor, max_rows, limits)
             return ResultSet(columns=columns, rows=rows, cap=cap)
 
     @asynccontextmanager
@@ -118,23 +128,26 @@ class Database:
         application: str,
         judged_by: Sequence[tuple[int, str]] = (),
         search_path: Sequence[str] = (),
+        limits: Limits | None = None,
     ) -> AsyncIterator[Connection]:
         """Lend a connection inside a frozen read-only transaction, and roll it back.
 
         `judged_by` are relations that must still be what they were: see `versions`. `search_path`
-        are schemas in which operators are looked up besides pg_catalog.
+        are schemas in which operators are looked up besides pg_catalog. `limits` are those of one
+        call, where they differ from the server's.
 
         Raises:
             GuardError: whatever went wrong inside, in our words.
 
         """
         try:
+            limits = limits or self._limits
             opening = (
-                session.opening(self._limits, application)
+                session.opening(limits, application)
                 + versions.check(judged_by)
                 + session.extend(search_path)
             )
-            async with self._transaction(opening) as connection:
+            async with self._transaction(opening, limits.statement_timeout_seconds) as connection:
                 yield connection
         except GuardError as error:
             # The driver's text prints values; it must not hang on as what came before.
@@ -142,12 +155,12 @@ class Database:
             raise
 
     @asynccontextmanager
-    async def _transaction(self, opening: str) -> AsyncIterator[Connection]:
+    async def _transaction(self, opening: str, seconds: float) -> AsyncIterator[Connection]:
         connection = await self._acquire()
         keep = False
         started = time.monotonic()
         try:
-            with anyio.fail_after(self._limits.statement_timeout_seconds + _GRACE_SECONDS):
+            with anyio.fail_after(seconds + _GRACE_SECONDS):
                 await _open(connection, opening)
                 yield connection
             # A COMMIT would end the transaction without an error; such a session is not kept.
@@ -162,7 +175,7 @@ class Database:
             ) from None
         except _DRIVER_ERRORS as error:
             elapsed = time.monotonic() - started
-            timed_out = elapsed >= self._limits.statement_timeout_seconds * 0.9
+            timed_out = elapsed >= seconds * 0.9
             keep = isinstance(error, asyncpg.PostgresError) and _is_harmless(error)
             raise words.translate(error, timed_out=timed_out) from None
         finally:
@@ -222,9 +235,10 @@ class Database:
             await self._types.learn(connection)
         raise Unavailable("a type of this result cannot be read", "Cast that column to text.")
 
-    async def _read(self, cursor: Any, max_rows: int) -> tuple[list[tuple[str | None, ...]], Any]:
+    async def _read(
+        self, cursor: Any, max_rows: int, limits: Limits
+    ) -> tuple[list[tuple[str | None, ...]], Any]:
         """Fetch until a cap is reached: rows, bytes that will be shown, or bytes held here."""
-        limits = self._limits
         rows: list[tuple[str | None, ...]] = []
         shown = held = received = 0
         chunk_rows = _FIRST_ROWS

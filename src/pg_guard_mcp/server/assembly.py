@@ -16,7 +16,13 @@ from pg_guard_mcp.pipeline import Guard
 from pg_guard_mcp.postgres.database import Database
 from pg_guard_mcp.record.trail import Trail
 from pg_guard_mcp.second_parser import Parsers
-from pg_guard_mcp.settings import parse_credential, require_database, tls_for
+from pg_guard_mcp.settings import (
+    client_limits,
+    client_rules,
+    parse_credential,
+    require_database,
+    tls_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,7 +53,13 @@ def open_guard(
         profile=settings.profile,
         limits=limits,
         database=database,
-        policy=CurrentPolicy(settings.access_rules(), database, profile=settings.profile),
+        policy=CurrentPolicy(
+            settings.access_rules(),
+            database,
+            profile=settings.profile,
+            clients=client_rules(settings),
+        ),
+        client_limits=client_limits(settings),
         trail=trail,
         parsers=Parsers(),
         mask_key=partial(

@@ -157,11 +157,14 @@ class Service:
         """Name who asks: the client by its own word, the subject by ours."""
         parameters = context.session.client_params
         info = parameters.client_info if parameters else None
+        name = info.name if info else "unknown"
+        subject = self._subject()
         return Client(
-            name=info.name if info else "unknown",
+            name=name,
             version=info.version if info else "",
-            subject=self._subject() or getpass.getuser(),
+            subject=subject or getpass.getuser(),
             session_id=self._session_id,
+            settings_name=subject or name,
         )
 
     async def _ready(self) -> Guard:

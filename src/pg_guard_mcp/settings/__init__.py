@@ -4,6 +4,7 @@ Read once, at start; below that, only what it is turned into is seen: rules, lim
 connect to.
 """
 
+from pg_guard_mcp.settings.clients import client_limits, client_rules
 from pg_guard_mcp.settings.dsn import ConnectionTarget, SslMode
 from pg_guard_mcp.settings.load import load_settings, require_database
 from pg_guard_mcp.settings.tables import Settings
@@ -15,6 +16,8 @@ __all__ = [
     "CredentialSource",
     "Settings",
     "SslMode",
+    "client_limits",
+    "client_rules",
     "load_settings",
     "parse_credential",
     "require_database",

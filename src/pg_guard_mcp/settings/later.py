@@ -24,7 +24,6 @@ NOT_ENFORCED = (
     "approval.relations",
     "approval.columns",
     "approval.cost_above",
-    "clients",
     "audit.record_results",
     "audit.retention_days",
     "http.auth",
@@ -42,3 +41,6 @@ def not_enforced(settings: Settings) -> Iterator[str]:
         value = attrgetter(name)
         if value(settings) != value(defaults):
             yield name
+    for client, table in settings.clients.items():
+        if table.limits.max_cost != defaults.limits.max_cost:
+            yield f"clients.{client}.limits.max_cost"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from pg_guard_mcp.errors import ConfigurationError, Problem
+from pg_guard_mcp.settings.clients import client_problems
 from pg_guard_mcp.settings.dsn import SSL_MODES, ConnectionTarget, parse_dsn
 from pg_guard_mcp.settings.later import NOT_SUPPORTED_CREDENTIALS, not_enforced
 from pg_guard_mcp.settings.problems import problem, setting_path
@@ -147,6 +148,7 @@ def _contradictions(settings: Settings, sources: Sequence[Source]) -> Iterator[P
             f"{_called(path, sources)} asks for something this version does not enforce yet",
             "Remove it: this version would not keep the promise",
         )
+    yield from client_problems(settings)
     credential = parse_credential(settings.database.credential).kind
     if credential in NOT_SUPPORTED_CREDENTIALS:
         yield Problem(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from annotated_types import Ge, Le
 
 from pg_guard_mcp.errors import Problem
-from pg_guard_mcp.settings.sources import Source, suggestion
+from pg_guard_mcp.settings.sources import Source, of_everybody, suggestion
 from pg_guard_mcp.settings.tables import Settings
 from pg_guard_mcp.settings.values import InvalidSettingError
 
@@ -31,8 +31,8 @@ _TYPES = {
 
 
 def setting_path(error: ErrorDetails) -> tuple[str, ...]:
-    """Tell which setting an error is about; a place in a list is the list's."""
-    return tuple(part for part in error["loc"] if isinstance(part, str))
+    """Tell which setting an error is about; a place in a list is the list's, a key's its own."""
+    return tuple(part for part in error["loc"] if isinstance(part, str) and part != "[key]")
 
 
 def problem(error: ErrorDetails, source: Source) -> Problem:
@@ -60,7 +60,7 @@ def _unknown(name: str, path: tuple[str, ...]) -> Problem:
             f"{name} is not a setting, and no secret belongs there",
             "Remove it, change the secret, and store it with `pg-guard-mcp credentials set`",
         )
-    return Problem(f"{name} is not a setting", suggestion(path))
+    return Problem(f"{name} is not a setting", suggestion(of_everybody(path)))
 
 
 def _range(path: tuple[str, ...]) -> str:
@@ -72,7 +72,8 @@ def _range(path: tuple[str, ...]) -> str:
 
 
 def _setting(path: tuple[str, ...]) -> FieldInfo:
-    """Find the definition of a setting."""
+    """Find the definition of a setting; a client's tables are like those for everybody."""
+    path = of_everybody(path)
     table: type[BaseModel] = Settings
     for name in path[:-1]:
         # Pydantic found the setting there, so all above it are tables.

@@ -154,6 +154,11 @@ def misplaced_variables(source: Source, *, credential: str) -> Iterator[Problem]
             )
 
 
+def of_everybody(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the setting for everybody that a client's own narrows."""
+    return path[2:] if path[0] == "clients" and len(path) > 2 else path  # noqa: PLR2004 - with its name
+
+
 def suggestion(path: tuple[str, ...]) -> str:
     """Say which setting was probably meant."""
     known = {dotted(known): known[-1] for known in sorted(_tables_and_settings())}

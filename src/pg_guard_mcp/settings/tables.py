@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pg_guard_mcp.model import AccessRules, Limits, Relation
 from pg_guard_mcp.settings.dsn import SslMode, check_dsn
 from pg_guard_mcp.settings.values import (
+    check_client,
     check_column_pattern,
     check_credential,
     check_directory,
@@ -183,6 +184,18 @@ class ApprovalTable(_Table):
     """Estimated cost above which a human is asked; 0 is never."""
 
 
+class ClientTable(_Table):
+    """What one client gets, by its name: less than everybody, never more."""
+
+    access: AccessTable = AccessTable()
+    mask: MaskTable = MaskTable(detectors=DetectorsTable(enabled=()))
+    limits: LimitsTable = LimitsTable()
+
+    def access_rules(self) -> AccessRules:
+        """Hand over what is written here, and nothing of what is for everybody."""
+        return _access_rules(self.access, self.mask)
+
+
 class AuditTable(_Table):
     """Where the trail is kept, and what it holds."""
 
@@ -225,8 +238,8 @@ class Settings(BaseSettings):
     mask: MaskTable = MaskTable()
     limits: LimitsTable = LimitsTable()
     approval: ApprovalTable = ApprovalTable()
-    clients: dict[str, object] = Field(default={})
-    """Tables like these for one client, by its name."""
+    clients: dict[Annotated[str, AfterValidator(check_client)], ClientTable] = Field(default={})
+    """Tables like these for one client, by its name; they only narrow."""
     audit: AuditTable = AuditTable()
     http: HttpTable = HttpTable()
 
@@ -244,18 +257,22 @@ class Settings(BaseSettings):
 
     def access_rules(self) -> AccessRules:
         """Hand the guard what is open and what is masked."""
-        return AccessRules(
-            schemas=self.access.schemas,
-            relations=tuple(Relation(*name.split(".")) for name in self.access.relations),
-            deny_relations=self.access.deny_relations,
-            allow_functions=self.access.allow_functions,
-            allow_functions_with_effects=self.access.allow_functions_with_effects,
-            extensions=self.access.extensions,
-            views_only=self.access.views_only,
-            masks=self.mask.columns,
-            detectors=self.mask.detectors.enabled,
-        )
+        return _access_rules(self.access, self.mask)
 
     def call_limits(self) -> Limits:
         """Hand every call what it may cost."""
         return Limits(**self.limits.model_dump())
+
+
+def _access_rules(access: AccessTable, mask: MaskTable) -> AccessRules:
+    return AccessRules(
+        schemas=access.schemas,
+        relations=tuple(Relation(*name.split(".")) for name in access.relations),
+        deny_relations=access.deny_relations,
+        allow_functions=access.allow_functions,
+        allow_functions_with_effects=access.allow_functions_with_effects,
+        extensions=access.extensions,
+        views_only=access.views_only,
+        masks=mask.columns,
+        detectors=mask.detectors.enabled,
+    )

@@ -20,6 +20,7 @@ PLAIN_MASKS = ("redact", "null", "email", "last4", "first1", "hash", "year", "cl
 """Mask kinds that take no argument; `bucket:N` and `const:TEXT` do."""
 
 _PROFILE = re.compile(r"[A-Za-z0-9_.-]{1,63}")
+_CLIENT_CHARACTERS = 256
 _BUCKET = re.compile(r"bucket:[1-9][0-9]{0,11}")
 _CONSTANT = re.compile(r"const:[^\x00-\x1f\x7f]{0,200}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -78,6 +79,16 @@ def check_profile(text: str) -> str:
     if not _PROFILE.fullmatch(text):
         raise InvalidSettingError(
             "is not a profile name", "Use 1 to 63 letters, digits, dots, hyphens or underscores"
+        )
+    return text
+
+
+def check_client(text: str) -> str:
+    """Accept a name that a client can have."""
+    if not text or not text.isprintable() or len(text) > _CLIENT_CHARACTERS:
+        raise InvalidSettingError(
+            "is not the name of a client",
+            "Write it as the client gives it, such as [clients.cursor]; at most 256 characters",
         )
     return text
 
