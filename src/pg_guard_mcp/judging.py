@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 import anyio.to_thread
 
 from pg_guard_mcp.guard import policy as policies
-from pg_guard_mcp.guard.agreement import NotParsed
+from pg_guard_mcp.guard.agreement import UNLIKE
 from pg_guard_mcp.guard.classify import confirmed, first_reading, gate, read_here, understanding
 from pg_guard_mcp.guard.rewrite import rewrite
 from pg_guard_mcp.guard.rules import RULES
@@ -22,7 +22,6 @@ from pg_guard_mcp.record.telemetry import span
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pg_guard_mcp.guard.agreement import Sighting
     from pg_guard_mcp.guard.classify import Draft
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.model import GuardedQuery, Limits, Statement
@@ -58,19 +57,20 @@ async def _classify(sql: str, limits: Limits, parsers: Parsers) -> Statement:
         async with parsers.one() as parser:
             parser.begin(sql)
             draft = await _work(sql, first_reading, gated)
-            sighting = await _second_reading(draft, parser) if draft.is_read else None
-        return await _work(sql, confirmed, draft, sighting)
+            if draft.is_read:
+                return await _confirmed(sql, draft, parser)
+        return await _work(sql, confirmed, draft, None)
 
 
-async def _second_reading(draft: Draft, parser: SecondParser) -> Sighting:
-    """Take the second reading of the text as it is, or else in plainer grammar."""
+async def _confirmed(sql: str, draft: Draft, parser: SecondParser) -> Statement:
+    """Hold a second reading of the text as it is against the first, or one in plainer grammar."""
     try:
-        return await parser.finish()
-    except NotParsed:
-        if not (plain := draft.plainer()):
+        return await _work(sql, confirmed, draft, await parser.finish())
+    except UNLIKE:
+        if not (plain := await _work(sql, draft.plainer)):
             raise
     parser.begin(plain)
-    return await parser.finish()
+    return await _work(sql, confirmed, draft, await parser.finish())
 
 
 async def _work(sql: str, work: Callable[[*Ts], T], *arguments: *Ts) -> T:

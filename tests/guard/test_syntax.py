@@ -154,7 +154,7 @@ def test_a_difference_that_no_table_explains_is_caught(
         (Sighting(spelled={"lower"}), {"lower"}, set()),
         (Sighting(nodes={"Ceil"}), {"ceil"}, set()),
         (Sighting(spelled={"coalesce"}), set(), {"coalesce"}),
-        (Sighting(spelled={"current_date", "any"}), set(), set()),
+        (Sighting(spelled={"current_time", "all"}), set(), set()),
         (Sighting(), set(), {"extract"}),
     ],
 )

@@ -32,8 +32,8 @@ _TYPED_CALLS = {
 # Grammar that sqlglot reads as a call, and Postgres does not.
 _KEYWORDS = frozenset(
     """
-    all any array current_date current_time current_timestamp exists hour localtime localtimestamp
-    minute month row second some xmlattributes xmlforest year
+    all array current_time current_timestamp localtime localtimestamp row some xmlattributes
+    xmlforest
     """.split()
 )
 
@@ -48,6 +48,10 @@ class NoAnswer(ValueError):
 
 class Disagreement(ValueError):
     """The two parsers saw different statements; the message names the kind of difference."""
+
+
+UNLIKE = (NotParsed, Disagreement)
+"""Why a text is read once more in plainer grammar: there, too, everything has to agree."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -104,7 +104,7 @@ def read_here(gated: Gated) -> Statement:
             return confirmed(draft, None)
         try:
             return confirmed(draft, syntax.read(gated.sql))
-        except agreement.NotParsed:
+        except agreement.UNLIKE:
             if not (plain := draft.plainer()):
                 raise
             return confirmed(draft, syntax.read(plain))

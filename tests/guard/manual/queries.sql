@@ -1,0 +1,280 @@
+-- Honest queries, one a line, after chapter 7 and the SELECT page of PostgreSQL's manual.
+SELECT
+SELECT ALL 1
+SELECT DISTINCT a FROM t
+SELECT DISTINCT ON (a) a, b FROM t ORDER BY a, b
+SELECT DISTINCT ON (a, lower(b)) * FROM t
+SELECT a "b", c AS "select", d e FROM t
+SELECT a AS from_, 1 AS select_ FROM t
+SELECT a.*, b.c FROM a, b
+SELECT t.* FROM s.t
+SELECT s.t.* FROM s.t
+SELECT s.t.a FROM s.t
+SELECT (t).* FROM t
+SELECT (t.c).* FROM t
+SELECT (t.c).d FROM t
+SELECT (c).d.e FROM t
+SELECT (ARRAY[t])[1].a FROM t
+SELECT count(t) FROM t
+SELECT t FROM t
+SELECT t.*::text FROM t
+SELECT FROM t
+SELECT EXISTS (SELECT FROM t)
+TABLE t
+TABLE s.t
+TABLE ONLY t
+TABLE t ORDER BY a LIMIT 1
+VALUES (1, 'one'), (2, 'two')
+VALUES (1), (2) ORDER BY 1 LIMIT 1 OFFSET 1
+VALUES ((SELECT 1), x)
+(VALUES (1))
+(SELECT 1)
+((SELECT 1))
+(SELECT 1) LIMIT 1
+(SELECT 1 ORDER BY 1) UNION ALL (SELECT 2 LIMIT 1) ORDER BY 1
+SELECT 1 UNION SELECT 2
+SELECT 1 UNION ALL SELECT 2
+SELECT 1 UNION DISTINCT SELECT 2
+SELECT 1 INTERSECT SELECT 2
+SELECT 1 INTERSECT ALL SELECT 2
+SELECT 1 EXCEPT SELECT 2
+SELECT 1 EXCEPT ALL SELECT 2
+SELECT 1 EXCEPT DISTINCT SELECT 2
+SELECT 1 UNION (SELECT 2 INTERSECT SELECT 3) EXCEPT VALUES (4)
+SELECT a FROM t UNION TABLE u
+TABLE t UNION ALL TABLE u
+VALUES (1) UNION ALL VALUES (2)
+SELECT * FROM t AS x (a, b)
+SELECT * FROM t x (a)
+SELECT * FROM t x
+SELECT * FROM ONLY t
+SELECT * FROM ONLY (t)
+SELECT * FROM ONLY s.t AS x
+SELECT * FROM t *
+SELECT * FROM t * AS x
+SELECT * FROM t TABLESAMPLE system (10)
+SELECT * FROM t TABLESAMPLE bernoulli (10.5) REPEATABLE (5)
+SELECT * FROM t AS x TABLESAMPLE SYSTEM (10) REPEATABLE (1 + 1)
+SELECT * FROM t x TABLESAMPLE system (10) JOIN u ON true
+SELECT * FROM (SELECT 1) AS x
+SELECT * FROM (SELECT 1) x
+SELECT * FROM (SELECT 1)
+SELECT * FROM (SELECT 1), (SELECT 2)
+SELECT * FROM (SELECT 1) AS x (a)
+SELECT * FROM (VALUES (1,'a'),(2,'b')) AS v (id, name)
+SELECT * FROM (VALUES (1))
+SELECT * FROM (TABLE t) AS x
+SELECT * FROM (t JOIN u ON true)
+SELECT * FROM (t JOIN u ON true) AS j
+SELECT * FROM (t JOIN u USING (id)) AS j (a, b)
+SELECT * FROM (t CROSS JOIN u) CROSS JOIN v
+SELECT * FROM t CROSS JOIN u
+SELECT * FROM t JOIN u ON t.a = u.a
+SELECT * FROM t INNER JOIN u USING (a, b)
+SELECT * FROM t LEFT JOIN u ON t.a = u.a
+SELECT * FROM t LEFT OUTER JOIN u USING (a)
+SELECT * FROM t RIGHT JOIN u ON t.a = u.a
+SELECT * FROM t RIGHT OUTER JOIN u ON true
+SELECT * FROM t FULL JOIN u ON t.a = u.a
+SELECT * FROM t FULL OUTER JOIN u USING (a)
+SELECT * FROM t NATURAL JOIN u
+SELECT * FROM t NATURAL INNER JOIN u
+SELECT * FROM t NATURAL LEFT JOIN u
+SELECT * FROM t NATURAL LEFT OUTER JOIN u
+SELECT * FROM t NATURAL RIGHT JOIN u
+SELECT * FROM t NATURAL FULL JOIN u
+SELECT * FROM t NATURAL FULL OUTER JOIN u
+SELECT * FROM t JOIN u USING (a) AS x
+SELECT x.a FROM t LEFT JOIN u USING (a, b) AS x
+SELECT * FROM t JOIN u JOIN v ON u.a = v.a ON t.a = u.a
+SELECT * FROM t, LATERAL (SELECT * FROM u WHERE u.a = t.a) AS x
+SELECT * FROM t LEFT JOIN LATERAL (SELECT * FROM u WHERE u.a = t.a LIMIT 1) x ON true
+SELECT * FROM t CROSS JOIN LATERAL unnest(t.a) AS x
+SELECT * FROM t, LATERAL unnest(t.a) WITH ORDINALITY AS x (v, n)
+SELECT * FROM t, unnest(t.a) x
+SELECT * FROM t JOIN LATERAL jsonb_array_elements(t.a) AS e ON true
+SELECT * FROM generate_series(1, 10)
+SELECT * FROM generate_series(1, 10) AS g
+SELECT * FROM generate_series(1, 10) g (n)
+SELECT * FROM generate_series(1, 10) WITH ORDINALITY
+SELECT * FROM generate_series(1, 10) WITH ORDINALITY AS g (n, i)
+SELECT * FROM unnest(ARRAY[1,2], ARRAY['a','b']) AS u (a, b)
+SELECT * FROM unnest(ARRAY[1,2], ARRAY['a','b']) WITH ORDINALITY AS u (a, b, n)
+SELECT * FROM ROWS FROM (generate_series(1,3), unnest(ARRAY[1,2]))
+SELECT * FROM ROWS FROM (generate_series(1,3), unnest(ARRAY[1,2])) AS r (a, b)
+SELECT * FROM ROWS FROM (generate_series(1,3)) WITH ORDINALITY AS r (a, n)
+SELECT * FROM ROWS FROM (json_to_recordset('[{"a":40,"b":"foo"}]') AS (a int, b text), generate_series(1, 3)) AS x (p, q, s)
+SELECT * FROM LATERAL ROWS FROM (generate_series(1,3)) AS r
+SELECT * FROM json_to_record('{"a":1}') AS x (a int, b text[], c numeric(10,2))
+SELECT * FROM json_to_recordset('[]') x (a int, "B" text)
+SELECT * FROM json_to_record('{}') AS (a int, b text)
+SELECT * FROM jsonb_to_record('{}') AS x (a timestamp with time zone, b double precision, c character varying(3))
+SELECT * FROM jsonb_to_record('{}') AS x (a text COLLATE "C")
+SELECT * FROM current_date
+SELECT * FROM current_timestamp AS now
+SELECT * FROM coalesce(1, 2) AS x
+SELECT * FROM greatest(1, 2) AS x
+SELECT * FROM cast(1 AS int) AS x
+SELECT * FROM nullif(1, 2)
+SELECT * FROM upper('a') AS u, lower(u) AS l
+SELECT * FROM xmltable('/a' PASSING x COLUMNS b int)
+SELECT * FROM JSON_TABLE(jsonb '[1,2]', '$[*]' COLUMNS (a int PATH '$'))
+SELECT * FROM JSON_TABLE(a, '$[*]' COLUMNS (a int)) AS jt
+SELECT jt.* FROM t, JSON_TABLE(js, '$.favorites[*]' COLUMNS (id FOR ORDINALITY, kind text PATH '$.kind')) AS jt
+SELECT jt.* FROM t, JSON_TABLE(js, '$.favorites[*]' PASSING 'A' AS filter, 'b' AS filter2 COLUMNS (id FOR ORDINALITY, kind text PATH '$.kind', title text FORMAT JSON PATH '$.films[*].title' OMIT QUOTES, director text PATH '$.films[*].director' KEEP QUOTES)) AS jt
+SELECT jt.* FROM t, JSON_TABLE(js, '$.f[*]' AS p COLUMNS (id FOR ORDINALITY, NESTED PATH '$.films[*]' AS q COLUMNS (title text PATH '$.title', d text))) AS jt
+SELECT jt.* FROM t, JSON_TABLE(js, '$.f[*]' COLUMNS (NESTED '$.films[*]' COLUMNS (title text), NESTED PATH '$.x' COLUMNS (y int))) jt
+SELECT * FROM JSON_TABLE(a, '$' COLUMNS (x int EXISTS PATH '$.a' ERROR ON ERROR, y bool EXISTS)) t
+SELECT * FROM JSON_TABLE(a, '$' COLUMNS (x int PATH '$.a' DEFAULT 0 ON EMPTY NULL ON ERROR) ERROR ON ERROR) t
+SELECT * FROM JSON_TABLE(a, '$' COLUMNS (x jsonb PATH '$.a' WITH CONDITIONAL ARRAY WRAPPER KEEP QUOTES ON SCALAR STRING EMPTY ARRAY ON EMPTY)) t
+SELECT * FROM JSON_TABLE(a, '$' COLUMNS (x text FORMAT JSON PATH '$.a' WITHOUT WRAPPER)) AS t (y)
+SELECT * FROM JSON_TABLE(a, '$' COLUMNS (x numeric(10,2), y timestamp with time zone, z int[])) AS t
+SELECT * FROM JSON_TABLE(a, '$' COLUMNS (x text PATH '$' DEFAULT upper('x') ON EMPTY) EMPTY ON ERROR) AS t
+SELECT * FROM JSON_TABLE(a, '$' COLUMNS (x text) EMPTY ARRAY ON ERROR) AS t
+SELECT * FROM LATERAL JSON_TABLE(a, '$' COLUMNS (x text)) AS t
+SELECT * FROM JSON_TABLE((SELECT js FROM t LIMIT 1), '$' COLUMNS (x text)) AS t
+SELECT a FROM t WHERE b = 1
+SELECT a, count(*) FROM t GROUP BY a
+SELECT a, count(*) FROM t GROUP BY 1
+SELECT count(*) FROM t GROUP BY ()
+SELECT a FROM t GROUP BY ALL a
+SELECT a FROM t GROUP BY DISTINCT a, b
+SELECT a, b FROM t GROUP BY DISTINCT ROLLUP (a, b), ROLLUP (a, c)
+SELECT a FROM t GROUP BY ROLLUP (a, b)
+SELECT a FROM t GROUP BY CUBE (a, b)
+SELECT a FROM t GROUP BY CUBE (a, (b, c))
+SELECT a FROM t GROUP BY ROLLUP (a, (b, c), d)
+SELECT a FROM t GROUP BY GROUPING SETS ((a, b), (a), ())
+SELECT a FROM t GROUP BY GROUPING SETS (a, ROLLUP (b, c), CUBE (d))
+SELECT a FROM t GROUP BY GROUPING SETS (GROUPING SETS ((a), (b)), ())
+SELECT a FROM t GROUP BY a, CUBE (b, c), GROUPING SETS ((d), (e))
+SELECT a FROM t GROUP BY (a, b)
+SELECT a FROM t GROUP BY a HAVING count(*) > 1
+SELECT sum(a) FROM t HAVING true
+SELECT sum(a) OVER w, avg(a) OVER w FROM t WINDOW w AS (PARTITION BY b ORDER BY c)
+SELECT sum(a) OVER w FROM t WINDOW w AS (PARTITION BY b), w2 AS (w ORDER BY c)
+SELECT sum(a) OVER (w ROWS 1 PRECEDING) FROM t WINDOW w AS (ORDER BY b)
+SELECT a FROM t ORDER BY a
+SELECT a FROM t ORDER BY a ASC NULLS FIRST, b DESC NULLS LAST
+SELECT a FROM t ORDER BY a USING <
+SELECT a FROM t ORDER BY a USING > NULLS LAST
+SELECT a FROM t ORDER BY a USING OPERATOR(pg_catalog.<), b
+SELECT a FROM t ORDER BY a COLLATE "C"
+SELECT a FROM t ORDER BY a COLLATE "C" DESC
+SELECT a FROM t ORDER BY lower(a), a -> 'b' DESC
+SELECT a FROM t ORDER BY 2, (SELECT 1)
+SELECT a FROM t LIMIT 10
+SELECT a FROM t LIMIT ALL
+SELECT a FROM t LIMIT NULL
+SELECT a FROM t LIMIT 10 OFFSET 5
+SELECT a FROM t OFFSET 5 LIMIT 10
+SELECT a FROM t OFFSET 5
+SELECT a FROM t OFFSET 5 ROWS
+SELECT a FROM t OFFSET 1 ROW
+SELECT a FROM t OFFSET 5 ROWS FETCH FIRST 10 ROWS ONLY
+SELECT a FROM t OFFSET 5 ROWS FETCH NEXT 10 ROWS ONLY
+SELECT a FROM t FETCH FIRST ROW ONLY
+SELECT a FROM t FETCH FIRST 5 ROWS ONLY
+SELECT a FROM t FETCH NEXT 1 ROW ONLY
+SELECT a FROM t ORDER BY a FETCH FIRST 3 ROWS WITH TIES
+SELECT a FROM t ORDER BY a FETCH FIRST ROW WITH TIES
+SELECT a FROM t ORDER BY a OFFSET 2 FETCH FIRST (1 + 1) ROWS WITH TIES
+SELECT a FROM t FETCH FIRST 5 ROWS ONLY OFFSET 3
+SELECT a FROM t LIMIT (SELECT 5) OFFSET (1 + 1)
+SELECT a FROM t LIMIT 5 + 1
+SELECT a FROM t LIMIT '5'
+WITH x AS (SELECT 1) SELECT * FROM x
+WITH x (a, b) AS (SELECT 1, 2) SELECT * FROM x
+WITH x AS MATERIALIZED (SELECT 1) SELECT * FROM x
+WITH x AS NOT MATERIALIZED (SELECT 1) SELECT * FROM x
+WITH x AS (VALUES (1)) SELECT * FROM x
+WITH x AS (TABLE t) SELECT * FROM x
+WITH x AS (SELECT 1), y AS (SELECT * FROM x) SELECT * FROM y
+WITH RECURSIVE x (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM x WHERE n < 100) SELECT sum(n) FROM x
+WITH RECURSIVE x (n) AS (SELECT 1 UNION SELECT n + 1 FROM x WHERE n < 100) SELECT sum(n) FROM x
+WITH RECURSIVE s (id, link) AS (SELECT t.id, t.link FROM tree t UNION ALL SELECT t.id, t.link FROM tree t, s WHERE t.id = s.link) SEARCH DEPTH FIRST BY id SET ordercol SELECT * FROM s ORDER BY ordercol
+WITH RECURSIVE s (id, link) AS (SELECT t.id, t.link FROM tree t UNION ALL SELECT t.id, t.link FROM tree t, s WHERE t.id = s.link) SEARCH BREADTH FIRST BY id, link SET ordercol SELECT * FROM s ORDER BY ordercol
+WITH RECURSIVE s (id, link) AS (SELECT t.id, t.link FROM tree t UNION ALL SELECT t.id, t.link FROM tree t, s WHERE t.id = s.link) CYCLE id SET is_cycle USING path SELECT * FROM s
+WITH RECURSIVE s (id, link) AS (SELECT t.id, t.link FROM tree t UNION ALL SELECT t.id, t.link FROM tree t, s WHERE t.id = s.link) CYCLE id, link SET is_cycle TO 'Y' DEFAULT 'N' USING path SELECT * FROM s
+WITH RECURSIVE s (id, link) AS (SELECT t.id, t.link FROM tree t UNION ALL SELECT t.id, t.link FROM tree t, s WHERE t.id = s.link) SEARCH DEPTH FIRST BY id SET ordercol CYCLE id SET is_cycle USING path SELECT * FROM s
+WITH RECURSIVE s AS MATERIALIZED (SELECT 1 AS a UNION ALL SELECT a FROM s) SEARCH BREADTH FIRST BY a SET o, u AS (SELECT * FROM s) SELECT * FROM u
+WITH RECURSIVE s AS (SELECT 1 AS id UNION ALL SELECT id + 1 FROM s) CYCLE id SET c TO true DEFAULT false USING p SELECT * FROM s
+SELECT * FROM (WITH x AS (SELECT 1) SELECT * FROM x) AS y
+SELECT (WITH x AS (SELECT 1 AS a) SELECT a FROM x)
+WITH x AS (WITH y AS (SELECT 1) SELECT * FROM y) SELECT * FROM x
+SELECT * FROM x WHERE a IN (WITH y AS (SELECT 1) SELECT * FROM y)
+(WITH x AS (SELECT 1) SELECT * FROM x)
+WITH x AS (SELECT 1) (SELECT * FROM x)
+WITH x AS (SELECT 1) TABLE x
+WITH x AS (SELECT 1) VALUES (1)
+WITH x AS (SELECT 1 AS a) SELECT * FROM x UNION ALL SELECT 2 ORDER BY a
+SELECT a FROM t WHERE (a, b) = (SELECT c, d FROM u LIMIT 1)
+SELECT a FROM t WHERE a = ALL (SELECT b FROM u)
+SELECT a FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.a = t.a)
+SELECT a::int, b::text FROM t WHERE c::date = '2020-01-01'
+SELECT -a, +a, NOT b, ~c FROM t
+SELECT 1; -- done
+SELECT 1 /* a comment */ ;
+/* before */ SELECT /* in /* nested */ side */ 1 -- end
+SELECT a FROM t WHERE b = 'x' -- "quoted
+SELECT "a""b" FROM "T"
+SELECT * FROM "s"."T" AS "Ä"
+SELECT "t"."order" FROM "select" AS "t"
+SELECT count(*) AS "count", sum(x) sum FROM t
+SELECT t.left, t.right, t.select FROM t
+SELECT a.name, a.type, a.value, a.key, a.order_, a.version, a.data FROM a
+SELECT x.text, x.json, x.xml, x.path, x.point, x.format, x.object FROM x
+SELECT format, json, object, scalar, keys, absent, conditional, wrapper FROM t
+SELECT 1 AS format, 2 AS json, 3 AS "on", 4 AS returning_
+SELECT * FROM format AS f, json AS j
+SELECT format(json, keep) FROM t quotes
+SELECT a FROM t WHERE a IS NULL OR b IS NOT NULL AND NOT (c OR d)
+SELECT a FROM t f
+SELECT * FROM t WHERE a LIKE 'x%' AND b BETWEEN 1 AND 2 AND c IN (1,2) AND d ~ 'x'
+SELECT a, row_number() OVER () FROM t
+SELECT a FROM t WHERE a = $$x$$
+SELECT CASE WHEN a THEN CASE b WHEN 1 THEN 2 END END FROM t
+SELECT DISTINCT count(*) OVER (PARTITION BY a) FROM t
+SELECT grouping(a), a FROM t GROUP BY ROLLUP (a)
+SELECT sum(a) FILTER (WHERE b > 1) AS x FROM t
+SELECT a FROM t ORDER BY random() LIMIT 5
+SELECT a IS TRUE AND b IS NOT FALSE FROM t
+SELECT (a).b[1] FROM t
+SELECT (a[1]).b FROM t
+SELECT ((a).b).c FROM t
+SELECT ARRAY(SELECT ROW(a, b) FROM t)
+SELECT ARRAY(VALUES (1), (2))
+SELECT a FROM t WHERE b @> ARRAY['x']::text[] AND c ->> 'd' = 'e'
+SELECT a FROM t WHERE (b -> 'c') ? 'd'
+SELECT a FROM t WHERE b ?| ARRAY['x'] OR b ?& ARRAY['y']
+SELECT * FROM t WHERE tsv @@ plainto_tsquery('english', 'a b')
+SELECT t1.a FROM t AS t1, t AS t2 WHERE t1.a < t2.a
+SELECT $body$ SELECT 1 $body$
+SELECT 1 <> 2, 1 != 2, 1 <= 2, 1 >= 2
+SELECT a FROM t GROUP BY a ORDER BY count(*) DESC NULLS LAST FETCH FIRST 5 ROWS ONLY
+SELECT max(a) - min(a) AS range FROM t
+SELECT 'x'::text COLLATE "de_DE" < 'y'
+SELECT interval '1' day, interval '2' hour
+SELECT date '2020-01-01' + interval '1' month
+SELECT extract(epoch from now())::bigint
+SELECT (now() at time zone 'utc')::date
+SELECT to_char(a, 'YYYY-MM') AS month FROM t GROUP BY month ORDER BY month
+SELECT a FROM t WHERE b > now() - interval '7 days'
+SELECT a FROM t WHERE b > current_date - 7
+SELECT a FROM t WHERE b::date BETWEEN '2020-01-01' AND '2020-12-31'
+SELECT * FROM a LEFT JOIN b ON a.x = b.x AND b.y IN (SELECT y FROM c) WHERE b.x IS NULL
+SELECT * FROM t WHERE (a, b) > (1, 2) ORDER BY a, b LIMIT 10
+SELECT a FROM t WHERE a = any(array(select b from u))
+SELECT a FROM t WHERE a = ANY ((SELECT b FROM u))
+SELECT a FROM t WHERE a = ANY (TABLE u)
+SELECT a FROM t WHERE a <> ALL (VALUES (1), (2))
+SELECT a FROM t WHERE a = SOME ((VALUES (1)))
+SELECT a FROM t WHERE (a, b) IN (VALUES (1, 2), (3, 4))
+SELECT a FROM t WHERE a NOT IN (TABLE u)
+SELECT a FROM t WHERE EXISTS ((SELECT 1 FROM u))
+SELECT * FROM (VALUES (1), (2) ORDER BY 1 LIMIT 1) AS v (a)
+SELECT ARRAY((SELECT a FROM t)), ARRAY(TABLE t)
+SELECT (TABLE t), (VALUES (1))
+SELECT * FROM current_time
+SELECT * FROM localtime AS l
+SELECT * FROM t JOIN localtimestamp AS l ON true
