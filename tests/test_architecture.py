@@ -35,7 +35,6 @@ IMPURE = {
         "anyio",
         "asyncio",
         "asyncpg",
-        "datetime",
         "http",
         "io",
         "locale",
@@ -184,6 +183,11 @@ def test_the_guard_does_no_input_or_output() -> None:
         tops = {name.partition(".")[0] for name in imports(module)}
 
         assert not tops & IMPURE, name_of(module)
+        assert not {"now", "today", "utcnow"} & {
+            getattr(node.func, "attr", None)
+            for node in ast.walk(tree(module))
+            if isinstance(node, ast.Call)
+        }
         assert not callers("open") & {name_of(module)}
 
 

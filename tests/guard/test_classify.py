@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pg_guard_mcp.errors import Refused
 from pg_guard_mcp.guard import grammar, reading
 from pg_guard_mcp.guard.classify import classify, without_explain
-from pg_guard_mcp.model import RelationUse, Span, Statement
+from pg_guard_mcp.uses import RelationUse, Span
+
+if TYPE_CHECKING:
+    from pg_guard_mcp.model import Statement
 
 
 def statement(sql: str) -> Statement:

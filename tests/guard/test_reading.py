@@ -8,7 +8,7 @@ import pytest
 
 from pg_guard_mcp.guard import grammar, reading
 from pg_guard_mcp.guard.facts import RelationName
-from pg_guard_mcp.model import FunctionUse, TypeUse
+from pg_guard_mcp.uses import FunctionUse, TypeUse
 
 if TYPE_CHECKING:
     from pg_guard_mcp.guard.facts import Reading

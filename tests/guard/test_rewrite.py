@@ -17,7 +17,8 @@ from pg_guard_mcp.guard.plan import as_plan
 from pg_guard_mcp.guard.policy import admit, judge, shape_only
 from pg_guard_mcp.guard.rewrite import apply, token_at
 from pg_guard_mcp.guard.rules import RULES
-from pg_guard_mcp.model import AdmittedStatement, GuardedQuery, Relation, Span, Splice
+from pg_guard_mcp.model import AdmittedStatement, GuardedQuery, Relation, Splice
+from pg_guard_mcp.uses import Span
 from tests.support.catalogs import CUSTOMERS, ORDERS, bare_policy, column, columns, policy, table
 from tests.support.corpus import Case, load_cases
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pg_guard_mcp.guard.constants import fold, name_of, number
 from pg_guard_mcp.guard.row_counts import PRODUCING, SERIES, RowCounts, calls, queries_of, series
 from pg_guard_mcp.guard.sizes import Sizes, elements
-from pg_guard_mcp.model import Amount
+from pg_guard_mcp.uses import Amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pg_guard_mcp.catalog import Catalog, RelationInfo
     from pg_guard_mcp.guard.extensions import Extensions
     from pg_guard_mcp.guard.user_types import UserTypes
-    from pg_guard_mcp.model import FunctionUse, Relation, TypeUse
+    from pg_guard_mcp.model import Relation
+    from pg_guard_mcp.uses import FunctionUse, TypeUse
 
 
 def reason(info: RelationInfo, kinds: UserTypes, path: tuple[Relation, ...] = ()) -> str | None:

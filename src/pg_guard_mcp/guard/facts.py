@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from pg_guard_mcp.model import Amount, CollationUse, Finding, FunctionUse, ObjectName, TypeUse
+    from pg_guard_mcp.model import Finding
+    from pg_guard_mcp.uses import Amount, CollationUse, FunctionUse, ObjectName, TypeUse
 
 
 class RelationName(NamedTuple):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pg_guard_mcp.catalog import BUILTIN_TYPES
 from pg_guard_mcp.guard import grammar
 from pg_guard_mcp.guard.constants import name_of
-from pg_guard_mcp.model import ObjectName
+from pg_guard_mcp.uses import ObjectName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from pg_guard_mcp.catalog import Catalog, FunctionInfo
-    from pg_guard_mcp.model import AccessRules, FunctionUse, Relation
+    from pg_guard_mcp.model import AccessRules, Relation
+    from pg_guard_mcp.uses import FunctionUse
 
 
 @dataclass(frozen=True, kw_only=True)

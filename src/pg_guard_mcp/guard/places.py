@@ -9,14 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.guard.lexer import Kind
-from pg_guard_mcp.model import ColumnUse, RelationUse, Span, Statement
+from pg_guard_mcp.model import Statement
+from pg_guard_mcp.uses import ColumnUse, RelationUse, Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pg_guard_mcp.guard.facts import ColumnName, Reading, RelationName
     from pg_guard_mcp.guard.lexer import Token
-    from pg_guard_mcp.model import CollationUse, Finding
+    from pg_guard_mcp.model import Finding
+    from pg_guard_mcp.uses import CollationUse
 
 
 def located(

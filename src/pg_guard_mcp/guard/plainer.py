@@ -117,7 +117,12 @@ def _types(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[Ed
     """
     if is_word(tokens, index, b"CUBE") and index and tokens[index - 1].text == b"::":
         yield blank(tokens, index - 1, index)
-        return
+    else:
+        yield from _long_types(tokens, index)
+
+
+def _long_types(tokens: Sequence[Token], index: int) -> Iterator[Edit]:
+    """Make typed literals plain, and long names of types short."""
     last = index
     while _text(tokens, last + 1, b"."):
         last += 2

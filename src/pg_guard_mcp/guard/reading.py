@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from pg_guard_mcp.guard import kinds
 from pg_guard_mcp.guard.facts import ColumnName, Reading, RelationName
 from pg_guard_mcp.guard.nodes import LEAVES, MESSAGES, NODES
-from pg_guard_mcp.model import CollationUse, FunctionUse, TypeUse
+from pg_guard_mcp.uses import CollationUse, FunctionUse, TypeUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

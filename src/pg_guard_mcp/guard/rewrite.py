@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING
 from pg_guard_mcp.errors import Internal
 from pg_guard_mcp.guard import grammar, masking, paths, reading
 from pg_guard_mcp.guard.lexer import Unreadable, quote, tokens
-from pg_guard_mcp.model import GuardedQuery, Relation, Span, Splice
+from pg_guard_mcp.model import GuardedQuery, Relation, Splice
+from pg_guard_mcp.uses import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pg_guard_mcp.guard.names import Names
     from pg_guard_mcp.guard.policy import Policy
-    from pg_guard_mcp.model import AdmittedStatement, FunctionUse, RelationUse
+    from pg_guard_mcp.model import AdmittedStatement
+    from pg_guard_mcp.uses import FunctionUse, RelationUse
 
 _DEFECT = "the guarded statement did not check out"
 _TELL_US = "This is a defect of the server; the statement did not run."

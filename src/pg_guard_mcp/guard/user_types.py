@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.catalog import CastInfo, Catalog, TypeInfo
     from pg_guard_mcp.guard.extensions import Extensions
-    from pg_guard_mcp.model import Definition, FunctionUse, Relation
+    from pg_guard_mcp.model import Definition, Relation
+    from pg_guard_mcp.uses import FunctionUse
 
 _EVERYWHERE = "i"
 _CAST = "a function of a user that can do more than compute stands behind a cast of it"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.guard.functions import FunctionVerdict
     from pg_guard_mcp.guard.policy import Policy
-    from pg_guard_mcp.model import FunctionUse
+    from pg_guard_mcp.uses import FunctionUse
 
 
 _RULE = "allowed-functions"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pg_guard_mcp.guard.policy import Policy
-    from pg_guard_mcp.model import TypeUse
+    from pg_guard_mcp.uses import TypeUse
 
 _RULE = "allowed-types"
 # Their input looks a name up in the catalogs, and their output spells one out.
