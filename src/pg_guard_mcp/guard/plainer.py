@@ -1,10 +1,8 @@
 """A statement the second parser cannot read in, the same statement in plainer grammar out.
 
-sqlglot does not know some of Postgres's operators, spellings and clauses. They are replaced, where
-they stand, by something it knows: an operator by `-`, a typed literal's type by nothing. Only
-tokens that can name no relation and no function are touched, so the second reading still has to
-find every relation and every call that the grammar found. Whatever else it cannot read stays
-refused.
+What sqlglot does not know is replaced, where it stands, by something it knows: an operator by `-`,
+a typed literal's type by nothing. Only tokens that can name no relation and no function are
+touched, so the second reading still has to find every relation and every call of the first.
 """
 
 from __future__ import annotations
