@@ -231,6 +231,11 @@ async def test_what_is_in_the_way_is_said_with_the_way_out(
             "SELECT upper(label) FROM shop.things WHERE label = 'CHAIR'",
         ),
         (
+            function("public.replace(citext, int, int)"),  # its name is in the pack
+            "FUNCTION public.replace(citext, int, int)",
+            "SELECT replace(label, 1, 2) FROM shop.things",
+        ),
+        (
             operator("+", "citext", "int"),
             "OPERATOR public.+ (citext, int)",
             "SELECT label + 1 FROM shop.things",

@@ -93,8 +93,12 @@ class Extensions:
         return next(found, None)
 
     def function_names(self, owner: str) -> frozenset[str]:
-        """Name every function of which an extension has an overload, reviewed or not."""
-        return self._function_names.get(owner, frozenset())
+        """Name every function of which an extension has an overload, reviewed or not.
+
+        Those of the pack count even where somebody else's overload stands beside them.
+        """
+        reviewed = packs.read(owner).functions if owner in packs.NAMES else frozenset[str]()
+        return reviewed | self._function_names.get(owner, frozenset())
 
     def is_harmless(self, schema: str, name: str) -> bool:
         """Tell whether all functions by `name` in a schema were reviewed, or there is none."""
