@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pg_guard_mcp.errors import Refused
-from pg_guard_mcp.guard import agreement, bounds, grammar, lexer, plainer, reading
+from pg_guard_mcp.guard import agreement, bounds, grammar, lexer, plainer, reading, type_names
 from pg_guard_mcp.guard.classify import classify
 
 if TYPE_CHECKING:
@@ -112,11 +112,19 @@ def test_each_word_that_is_made_plainer_is_needed(
     assert not all(is_understood(sql) for sql in sqls)
 
 
-@pytest.mark.parametrize("finder", ["_behind_a_dot", "_numbers", "_operators", "_types"])
+@pytest.mark.parametrize("finder", ["_behind_a_dot", "_numbers", "_operators"])
 def test_each_kind_of_token_that_is_made_plainer_is_needed(
     finder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plainer, finder, lambda *_: iter(()))
+
+    assert not all(is_understood(sql) for sql in statements())
+
+
+def test_the_names_of_types_that_are_made_shorter_have_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(type_names, "shorten", lambda *_: iter(()))
 
     assert not all(is_understood(sql) for sql in statements())
 

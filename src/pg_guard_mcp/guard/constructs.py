@@ -8,22 +8,15 @@ texts and names of types is left as it is, and the statement is refused.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pg_guard_mcp.guard.edits import Edit, blank, is_word, numbers_end
 from pg_guard_mcp.guard.lexer import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pg_guard_mcp.guard.lexer import Token
-
-
-class Edit(NamedTuple):
-    """A stretch of bytes, and what stands there instead."""
-
-    start: int
-    end: int
-    instead: bytes
 
 
 _ROWS = frozenset(
@@ -80,31 +73,6 @@ _STARTING = {
     first: sorted((phrase for phrase in _PHRASES if phrase[0] == first), key=len, reverse=True)
     for first in {phrase[0] for phrase in _PHRASES}
 }
-
-
-def blank(tokens: Sequence[Token], first: int, last: int) -> Edit:
-    """Leave out the tokens from `first` to `last`."""
-    return Edit(tokens[first].start, tokens[last].end, b" ")
-
-
-def is_word(tokens: Sequence[Token], index: int, word: bytes) -> bool:
-    """Tell whether the token at `index` is this word, without quotes."""
-    return (
-        0 <= index < len(tokens)
-        and tokens[index].kind is Kind.WORD
-        and tokens[index].text.upper() == word
-    )
-
-
-def numbers_end(tokens: Sequence[Token], index: int) -> int | None:
-    """Return where brackets with nothing but numbers in them end, if they stand at `index`."""
-    end = index + 1
-    while end < len(tokens) and (
-        tokens[end].kind is Kind.NUMBER or tokens[end].text in {b",", b"-", b"+"}
-    ):
-        end += 1
-    opened = index < len(tokens) and tokens[index].text == b"("
-    return end if opened and end < len(tokens) and tokens[end].text == b")" else None
 
 
 def predicate(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[Edit]:

@@ -1,8 +1,10 @@
 """A statement the second parser cannot read in, the same statement in plainer grammar out.
 
-What sqlglot does not know is replaced, where it stands, by something it knows: an operator by `-`,
-a typed literal's type by nothing. Only tokens that can name no relation and no function are
-touched, so the second reading still has to find every relation and every call of the first.
+sqlglot does not know some of Postgres's operators, spellings and clauses. They are replaced, where
+they stand, by something it knows: an operator by `-`, a typed literal's type by nothing. Only
+tokens that can name no relation and no function are touched, so the second reading still has to
+find every relation and every call that the grammar found. Whatever else it cannot read stays
+refused.
 """
 
 from __future__ import annotations
@@ -10,15 +12,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.guard.constructs import (
-    CONSTRUCTS,
-    Edit,
-    blank,
-    construct,
-    is_word,
-    numbers_end,
-    predicate,
-)
+from pg_guard_mcp.guard import type_names
+from pg_guard_mcp.guard.constructs import CONSTRUCTS, construct, predicate
+from pg_guard_mcp.guard.edits import Edit, blank, is_text, is_word, numbers_end
 from pg_guard_mcp.guard.lexer import Kind, identifier, quote
 
 if TYPE_CHECKING:
@@ -31,9 +27,6 @@ if TYPE_CHECKING:
 _KNOWN_OPERATORS = frozenset(b"* + - / % < > = <= >= <> != ||".split())
 _MINUS = b"-"
 _DECIMAL = re.compile(rb"[0-9.]+([eE][+-]?[0-9]+)?")
-# Words that go on with a type's name, and the fields of an interval.
-_TYPE_WORDS = frozenset(b"VARYING PRECISION CHARACTER CHAR".split())
-_INTERVAL_WORDS = frozenset(b"YEAR MONTH DAY HOUR MINUTE SECOND TO".split())
 _ROWS = frozenset(b"CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP LOCALTIME LOCALTIMESTAMP".split())
 _NO_NAMES_OF_COLUMNS = frozenset(b"( ) FROM JOIN SELECT".split())
 # Reserved words, by which a relation or a column can go only behind a dot.
@@ -68,7 +61,7 @@ def plainer(text: bytes, tokens: Sequence[Token], type_starts: Iterable[int]) ->
 def _finders(token: Token, types: set[int]) -> Iterator[Finder]:
     """Yield what has to look at a token: for most of them, nothing."""
     if token.start in types:
-        yield _types
+        yield type_names.shorten
     if token.kind is Kind.WORD:
         word = token.text.upper()
         if word in _WORDS:
@@ -103,67 +96,19 @@ def _named_operators(tokens: Sequence[Token], index: int, _types: set[int]) -> I
 
 def _named_operator(tokens: Sequence[Token], index: int) -> int | None:
     """Return where `OPERATOR(...)` ends, if it stands at `index`."""
-    if not is_word(tokens, index, b"OPERATOR") or not _text(tokens, index + 1, b"("):
+    if not is_word(tokens, index, b"OPERATOR") or not is_text(tokens, index + 1, b"("):
         return None
-    return next((at for at in range(index + 2, index + 8) if _text(tokens, at, b")")), None)
-
-
-def _types(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[Edit]:
-    """Make `box '(0,0)'` into `'(0,0)'`, and names of types that only Postgres knows shorter.
-
-    `'(1,2)'::cube` becomes `'(1,2)'`: to sqlglot CUBE is grammar, and never a type.
-    """
-    if is_word(tokens, index, b"CUBE") and index and tokens[index - 1].text == b"::":
-        yield blank(tokens, index - 1, index)
-    else:
-        yield from _long_types(tokens, index)
-
-
-def _long_types(tokens: Sequence[Token], index: int) -> Iterator[Edit]:
-    """Make typed literals plain, and long names of types short."""
-    last = index
-    while _text(tokens, last + 1, b"."):
-        last += 2
-    while last + 1 < len(tokens) and tokens[last + 1].text.upper() in _TYPE_WORDS:
-        last += 1
-    following = tokens[last + 1] if last + 1 < len(tokens) else None
-    if following and following.kind is Kind.LITERAL:
-        yield blank(tokens, index, last)
-        end = _fields_end(tokens, last + 1)
-        if end > last + 1:
-            yield blank(tokens, last + 2, end)
-        return
-    if is_word(tokens, index, b"NATIONAL"):
-        yield blank(tokens, index, index)
-    if is_word(tokens, last, b"VARYING") and not is_word(tokens, last - 1, b"CHARACTER"):
-        yield blank(tokens, last, last)
-    end = _fields_end(tokens, last) if is_word(tokens, index, b"INTERVAL") else last
-    end = numbers_end(tokens, end + 1) or end
-    if end > last:
-        yield blank(tokens, last + 1, end)
-    if is_word(tokens, end + 2, b"TIME") and is_word(tokens, end + 3, b"ZONE"):
-        end += 3
-    if is_word(tokens, end + 1, b"ARRAY"):
-        bound = 3 if _text(tokens, end + 2, b"[") else 0
-        yield Edit(tokens[end + 1].start, tokens[end + 1 + bound].end, b"[]")
-
-
-def _fields_end(tokens: Sequence[Token], last: int) -> int:
-    """Return where the fields of an interval behind `last` end, such as `day to second(3)`."""
-    end = last
-    while end + 1 < len(tokens) and tokens[end + 1].text.upper() in _INTERVAL_WORDS:
-        end += 1
-    return end if end == last else numbers_end(tokens, end + 1) or end
+    return next((at for at in range(index + 2, index + 8) if is_text(tokens, at, b")")), None)
 
 
 def _only(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[Edit]:
     """Make `FROM ONLY (t)` into `FROM ONLY t`."""
-    if not _text(tokens, index + 1, b"("):
+    if not is_text(tokens, index + 1, b"("):
         return
     last = index + 2
-    while _text(tokens, last + 1, b"."):
+    while is_text(tokens, last + 1, b"."):
         last += 2
-    if _text(tokens, last + 1, b")"):
+    if is_text(tokens, last + 1, b")"):
         yield blank(tokens, index + 1, index + 1)
         yield blank(tokens, last + 1, last + 1)
 
@@ -192,8 +137,8 @@ def _using(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[Ed
         yield blank(tokens, index, index + 1)
     elif close := _named_operator(tokens, index + 1):
         yield blank(tokens, index, close)
-    elif _text(tokens, index + 1, b"("):
-        close = next((at for at in range(index, len(tokens)) if _text(tokens, at, b")")), index)
+    elif is_text(tokens, index + 1, b"("):
+        close = next((at for at in range(index, len(tokens)) if is_text(tokens, at, b")")), index)
         if is_word(tokens, close + 1, b"AS") and close + 2 < len(tokens):
             yield blank(tokens, close + 1, close + 2)
 
@@ -222,7 +167,7 @@ def _similar(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[
 def _collate(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[Edit]:
     """Make `a COLLATE "C"` into `a`: the name is a collation's, and has a rule of its own."""
     last = index + 1
-    while _text(tokens, last + 1, b"."):
+    while is_text(tokens, last + 1, b"."):
         last += 2
     if last < len(tokens):
         yield blank(tokens, index, last)
@@ -246,13 +191,13 @@ def _recursion(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterato
 
 def _values(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[Edit]:
     """Make `VALUES (1), (2)` into `SELECT (1), (2)`, which ORDER BY and WITH can stand beside."""
-    if _text(tokens, index + 1, b"("):
+    if is_text(tokens, index + 1, b"("):
         yield Edit(tokens[index].start, tokens[index].end, b"SELECT")
 
 
 def _exists(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[Edit]:
     """Make `EXISTS ((SELECT 1))` into `((SELECT 1))`."""
-    if _text(tokens, index + 1, b"("):
+    if is_text(tokens, index + 1, b"("):
         yield blank(tokens, index, index)
 
 
@@ -272,7 +217,7 @@ def _rows(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[Edi
 
 def _behind_a_dot(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[Edit]:
     """Make `t.left` into `t."left"`, which is the same name."""
-    if index and tokens[index - 1].text == b"." and not _text(tokens, index + 1, b"("):
+    if index and tokens[index - 1].text == b"." and not is_text(tokens, index + 1, b"("):
         token = tokens[index]
         yield Edit(token.start, token.end, quote(identifier(token)).encode())
 
@@ -294,7 +239,3 @@ _WORDS: Mapping[bytes, Finder] = {
     b"USING": _using,
     b"VALUES": _values,
 }
-
-
-def _text(tokens: Sequence[Token], index: int, text: bytes) -> bool:
-    return index < len(tokens) and tokens[index].text == text

@@ -24,23 +24,20 @@ def no_system_columns(statement: Statement, policy: Policy) -> Iterator[Finding]
     if not _are_named(statement):
         return
     for reference in scopes.references(statement):
-        if reference.name in SYSTEM_COLUMNS and not all(
-            _is_ordinary(reference.name, relation, policy) for relation in reference.relations
-        ):
-            yield Finding(
-                rule="no-system-columns",
-                message=f"the system column {reference.name} is not available",
-                hint="Name the relation's own columns; describe_view lists them.",
-            )
+        if reference.name not in SYSTEM_COLUMNS:
+            continue
+        for schema, name in reference.relations:
+            found = policy.resolve(schema, name)
+            if found is None or reference.name not in policy.columns(found):
+                written = found or (f"{schema}.{name}" if schema else name)
+                yield Finding(
+                    rule="no-system-columns",
+                    message=f"the system column {reference.name} is not available over {written}",
+                    hint="Name the relation's own columns; describe_view lists them.",
+                )
 
 
 def _are_named(statement: Statement) -> bool:
     return any(column.parts[-1] in SYSTEM_COLUMNS for column in statement.columns) or any(
         use.notation == "attribute" and use.name in SYSTEM_COLUMNS for use in statement.functions
     )
-
-
-def _is_ordinary(name: str, relation: tuple[str | None, str], policy: Policy) -> bool:
-    """Tell whether an open view has a column of this name; a table cannot have one."""
-    found = policy.resolve(*relation)
-    return found is not None and name in policy.columns(found)
