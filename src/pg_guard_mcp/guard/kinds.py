@@ -80,6 +80,11 @@ LOCK = Finding(
     message="row locks are not available",
     hint="Leave out FOR UPDATE, FOR SHARE and their kin.",
 )
+ENTITIES = Finding(
+    rule="no-server-files",
+    message="an XML document that defines entities is not available: they can name files",
+    hint="Leave the DOCTYPE out of the document.",
+)
 OTHER_DATABASE = Finding(
     rule="allowed-relations",
     message="a relation is named with its database",

@@ -70,7 +70,9 @@ class _Walk:
             "RangeTableSample": self._sample,
             "SortBy": self._named_operator,
             "SubLink": self._named_operator,
+            "TypeCast": self._cast,
             "TypeName": self._type,
+            "XmlExpr": self._xml,
         }
 
     def visit(self, root: Fields) -> None:
@@ -220,6 +222,23 @@ class _Walk:
         self.reading.columns.append(ColumnName(parts, start))
         if len(parts) > 1 and parts[-1] != "*":
             self._note_attribute(parts[-1], start)
+
+    def _cast(self, fields: Fields) -> None:
+        if _strings(fields["typeName"].get("names"))[-1:] == ("xml",):
+            self._document(fields["arg"])
+
+    def _xml(self, fields: Fields) -> None:
+        if fields["op"] == "IS_XMLPARSE":
+            self._document(fields["args"][0])
+
+    def _document(self, argument: Fields) -> None:
+        """Refuse a constant document with a DTD, which can name files as its entities.
+
+        libxml in Postgres loads none of them; that is its promise, and this is ours.
+        """
+        text: str = argument.get("A_Const", {}).get("sval", {}).get("sval", "")
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:
+            self.reading.findings.append(kinds.ENTITIES)
 
     def _type(self, fields: Fields) -> None:
         name = _strings(fields.get("names"))
