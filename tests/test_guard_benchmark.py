@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,7 +38,7 @@ def test_our_own_cases_alone_make_a_report(
 
     said = capsys.readouterr().out
     assert code == 0
-    assert "DANGEROUS STATEMENTS ADMITTED\n  ours, on the shop                     0 of 5" in said
+    assert re.search(r"DANGEROUS STATEMENTS ADMITTED\n  ours, on the shop +0 of \d{3}\n", said)
     assert "classify and judge" in said
     assert "SLOWEST TEXTS" in said
 

@@ -258,7 +258,7 @@ async def _analyze(
     run.findings += [
         (f"function {name}", sql)
         for schema, name in seen.called
-        if schema == "pg_catalog" and not functions.judge_builtin(name, _any_count(name)).allowed
+        if schema == "pg_catalog" and not _is_reviewed(name)
     ]
     run.findings += [
         # Text search functions take the name of a configuration; all of them are open.
@@ -270,9 +270,10 @@ async def _analyze(
         run.findings.append(("a domain", sql))
 
 
-def _any_count(name: str) -> int | None:
-    """Name a count of arguments with which the review lets a function through, if any."""
-    return next((n for n in range(12) if functions.judge_builtin(name, n).allowed), None)
+def _is_reviewed(name: str) -> bool:
+    """Tell whether the review lets a function through, with any arguments or as an attribute."""
+    attribute = not functions.is_denied_attribute(name, frozenset())
+    return attribute or any(functions.judge_builtin(name, count).allowed for count in range(12))
 
 
 async def _execute(guarded: GuardedQuery, connection: Connection, run: Run, sql: str) -> None:
