@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 from tests.postgres.databases import digest, opened
-from tests.reads import CORPUS, SHOP_READS
-from tests.support import catalogs, oracle
+from tests.support import oracle
 from tests.support.postgres import connected, fresh_database, postgres_18_with_shop
 from tests.support.verdicts import judged
 
@@ -35,11 +34,12 @@ from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.rules import RULES
 from pg_guard_mcp.model import Limits
 from pg_guard_mcp.postgres import session, snapshot
-from tools.corpora import cases, ours
-from tools.mutants import Mutator, taken_apart
+from tools.fuzz_ground import EXTENSIONS, FURNITURE, THINGS, statements
+from tools.fuzz_ground import RULES as GROUND_RULES
+from tools.mutants import Mutator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from tests.support.postgres import Shop, ShopServer
 
@@ -50,41 +50,6 @@ if TYPE_CHECKING:
 
 BATCH = 500
 LIMITS = Limits(statement_timeout_seconds=0.2)
-
-FURNITURE = """
-CREATE EXTENSION IF NOT EXISTS dblink;
-CREATE TABLE shop.sink (n bigint);
-CREATE TABLE public.other_sink (n bigint);
-CREATE SEQUENCE shop.counter;
-CREATE FUNCTION shop.write_sink(bigint) RETURNS bigint LANGUAGE sql AS
-    'INSERT INTO shop.sink VALUES ($1) RETURNING n';
-CREATE FUNCTION shop.read_salaries() RETURNS SETOF hr.salaries LANGUAGE sql SECURITY DEFINER AS
-    'SELECT * FROM hr.salaries';
-CREATE FUNCTION shop.row_sink(shop.orders) RETURNS bigint LANGUAGE sql AS
-    'INSERT INTO shop.sink VALUES ($1.id) RETURNING n';
-CREATE FUNCTION shop.sink_transition(bigint, bigint) RETURNS bigint LANGUAGE sql AS
-    'SELECT shop.write_sink($2)';
-CREATE AGGREGATE shop.write_all(bigint) (SFUNC = shop.sink_transition, STYPE = bigint);
-CREATE FUNCTION shop.writes(bigint) RETURNS boolean LANGUAGE sql AS
-    'SELECT shop.write_sink($1) IS NOT NULL';
-CREATE DOMAIN shop.checked AS integer CHECK (shop.writes(VALUE));
-CREATE TYPE shop.boxed AS (a integer);
-CREATE FUNCTION shop.unboxed(shop.boxed) RETURNS integer LANGUAGE sql AS
-    'SELECT shop.write_sink($1.a)::integer';
-CREATE CAST (shop.boxed AS integer) WITH FUNCTION shop.unboxed(shop.boxed);
-CREATE VIEW shop.effect_view AS SELECT shop.write_sink(1) AS n;
-CREATE FUNCTION public.upper(integer) RETURNS bigint LANGUAGE sql AS 'SELECT shop.write_sink(1)';
-CREATE FUNCTION public.lower(text) RETURNS bigint LANGUAGE sql AS 'SELECT shop.write_sink(1)';
-CREATE FUNCTION public."LOWER"(text) RETURNS bigint LANGUAGE sql AS 'SELECT shop.write_sink(1)';
-CREATE FUNCTION public.lower(shop.orders) RETURNS bigint LANGUAGE sql AS
-    'SELECT shop.write_sink(1)';
-CREATE FUNCTION public.nvl(bigint, bigint) RETURNS bigint LANGUAGE sql AS 'SELECT $2';
-CREATE FUNCTION public.run(text, integer) RETURNS bigint LANGUAGE sql AS
-    'SELECT shop.write_sink(1)';
-CREATE OPERATOR public.@!@ (LEFTARG = text, RIGHTARG = integer, FUNCTION = public.run);
-CREATE OPERATOR public.+ (LEFTARG = text, RIGHTARG = integer, FUNCTION = public.run);
-SELECT lo_from_bytea(777, 'mine');
-"""
 
 _SENSORS = """
 SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL AS wrote,
@@ -99,7 +64,8 @@ SELECT concat_ws(' ', (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
 """
 _SETTINGS = """
 SELECT md5(string_agg(name || setting, ' ' ORDER BY name)) FROM pg_settings
-WHERE name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')
+WHERE name !~ '[.]'  -- an extension's own appear when its library is first used
+  AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')
 """
 
 
@@ -166,7 +132,7 @@ async def fuzz(
     rules: Sequence[Rule] = RULES,
 ) -> Run:
     """Judge so many mutants, or for so long, and run what is admitted."""
-    mutator = Mutator(random=Random(seed), statements=list(seeds()))  # noqa: S311 - to be repeated
+    mutator = Mutator(random=Random(seed), statements=list(statements()))  # noqa: S311 - to be repeated
     run = Run()
     deadline = time.monotonic() + seconds
     async with _furnished(server) as (place, policy):
@@ -185,27 +151,18 @@ async def fuzz(
     return run
 
 
-def seeds() -> Iterator[list[str]]:
-    """Give the statements to start from: ours, and those of Postgres that read no relation."""
-    for case in ours():
-        if words := taken_apart(case.sql):
-            yield words
-    for read in SHOP_READS:
-        yield taken_apart(read.sql)
-    for case in cases("pg_regress", CORPUS):
-        words = taken_apart(case.sql)
-        if case.answer == "admit" and words and "FROM" not in map(str.upper, words):
-            yield words
-
-
 @asynccontextmanager
 async def _furnished(server: ShopServer) -> AsyncIterator[tuple[Shop, Policy]]:
     async with fresh_database(server) as place:
         async with connected(place.admin) as connection:
             await connection.execute(FURNITURE)
+            for schema, names in EXTENSIONS.items():
+                for name in names:
+                    await connection.execute(f'CREATE EXTENSION "{name}" SCHEMA {schema}')
+            await connection.execute(THINGS)
         async with opened(place.admin) as database:
             catalog = await snapshot.take(database, "fuzz")
-        yield place, policies.build(catalogs.RULES, catalog)
+        yield place, policies.build(GROUND_RULES, catalog)
 
 
 @asynccontextmanager
@@ -250,7 +207,8 @@ async def _analyze(
     """Let Postgres say what is in it: every function reviewed, every type and relation open."""
     text = guarded.sql.replace("$1", "''::bytea").replace("$2", "''::bytea")
     try:
-        seen = await oracle.analyze(connection, text, ("pg_catalog", "pg_temp"))
+        path = ("pg_catalog", *guarded.search_path, "pg_temp")
+        seen = await oracle.analyze(connection, text, path)
     except asyncpg.PostgresError:
         return
     run.analyzed += 1
@@ -261,13 +219,11 @@ async def _analyze(
         if schema == "pg_catalog" and not _is_reviewed(name)
     ]
     run.findings += [
-        # Text search functions take the name of a configuration; all of them are open.
+        # Text search functions take these by name; all of them are open.
         (f"type {name}", sql)
         for _, name in seen.types
-        if name.startswith("reg") and name != "regconfig"
+        if name.startswith("reg") and name not in {"regconfig", "regdictionary"}
     ]
-    if seen.has_domain:
-        run.findings.append(("a domain", sql))
 
 
 def _is_reviewed(name: str) -> bool:
@@ -279,6 +235,7 @@ def _is_reviewed(name: str) -> bool:
 async def _execute(guarded: GuardedQuery, connection: Connection, run: Run, sql: str) -> None:
     """Run it as the guard would, but in a transaction that may write, and commit."""
     opening = session.opening(LIMITS, "fuzz").replace("READ ONLY", "READ WRITE")
+    opening += f"SELECT 1{session.extend(guarded.search_path)}"
     arguments = masking.hmac_pads(bytes(32)) if guarded.needs_key else ()
     await connection.execute(opening)
     try:

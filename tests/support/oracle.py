@@ -37,7 +37,17 @@ _BEHIND = re.compile(r":(?:opfuncid|hashfuncid|negfuncid|startInRangeFunc|endInR
 _OPERATORS = re.compile(r":(?:opno|eqop|sortop|cycle_mark_neop) (\d+)|:opnos \(o ([\d ]+)\)")
 _RELATIONS = re.compile(r":relid (\d+)")
 _TYPES = re.compile(r":(?:consttype|resulttype) (\d+)")
-_DOMAINS = re.compile(r"\{COERCETODOMAIN ")
+# A function outside pg_catalog: whose extension it is, if it is one's.
+_OWNERS = """
+SELECT n.nspname, p.proname, coalesce(e.extname, '')
+FROM pg_proc p
+JOIN pg_namespace n ON n.oid = p.pronamespace
+LEFT JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+LEFT JOIN pg_extension e ON e.oid = d.refobjid
+WHERE n.nspname <> 'pg_catalog'
+  AND (p.oid = ANY ($1::oid[]) OR p.oid IN (SELECT oprcode FROM pg_operator
+                                            WHERE oid = ANY ($2::oid[])))
+"""
 
 _COLUMNS = """
 SELECT n.nspname, c.relname, a.attname
@@ -70,9 +80,10 @@ class Seen:
     """Functions, aggregates and window functions that are written as calls."""
     behind: frozenset[tuple[str, str]] = frozenset()
     """Functions behind operators and casts."""
+    owners: frozenset[tuple[str, str, str]] = frozenset()
+    """Of all functions outside pg_catalog: schema, name, and the extension it belongs to."""
     types: frozenset[tuple[str, str]] = frozenset()
     """Types of constants and casts, enums and arrays left out."""
-    has_domain: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,7 +131,8 @@ async def compare(
             continue
         try:
             seen = await analyze(connection, sql, search_path)
-            ours = await analyze(connection, _filled(guarded.sql), ("pg_catalog", "pg_temp"))
+            path = ("pg_catalog", *guarded.search_path, "pg_temp")
+            ours = await analyze(connection, _filled(guarded.sql), path)
         except asyncpg.PostgresError:
             found.not_analyzed += 1
             continue
@@ -161,15 +173,17 @@ async def analyze(connection: Connection, sql: str, search_path: Sequence[str]) 
         calls = _CALLS.findall(tree)
         numbers = [int(number) for found in _OPERATORS.findall(tree) for number in _split(found)]
         called = [int(number) for number, how in calls if how in {_CALL, _GRAMMAR}]
+        called += map(int, _NAMED.findall(tree))
         behind = [int(number) for number, how in calls if how not in {_CALL, _GRAMMAR}]
+        behind += map(int, _BEHIND.findall(tree))
         return Seen(
             relations=await _named(connection, "relations", _RELATIONS.findall(tree)),
             columns=frozenset(map(tuple, await connection.fetch(_COLUMNS))),
-            called=await _named(connection, "functions", called + _NAMED.findall(tree)),
-            behind=await _named(connection, "functions", behind + _BEHIND.findall(tree))
+            called=await _named(connection, "functions", called),
+            behind=await _named(connection, "functions", behind)
             | await _named(connection, "operators", numbers),
+            owners=frozenset(map(tuple, await connection.fetch(_OWNERS, called + behind, numbers))),
             types=await _named(connection, "types", _TYPES.findall(tree)),
-            has_domain=bool(_DOMAINS.search(tree)),
         )
     finally:
         await transaction.rollback()
@@ -217,15 +231,20 @@ def unseen(statement: Statement, seen: Seen, policy: Policy) -> Iterator[str]:
 def foreign(seen: Seen, policy: Policy) -> Iterator[str]:
     """Say what in the guarded text is neither Postgres's own nor open."""
     opened = {tuple(relation) for relation in policy.open_relations}
-    allowed = {tuple(name.split(".", 1)) for name in policy.rules.allow_functions}
+    on = policy.names.extensions.packs
     yield from (f"relation {name}" for name in seen.relations if name not in opened)
+    for schema, name, extension in seen.owners:
+        reviewed = extension in on and (
+            (schema, name) not in seen.called or name in on[extension].functions
+        )
+        if not reviewed and f"{schema}.{name}" not in policy.rules.allow_functions:
+            yield f"function {schema}.{name}"
     yield from (
-        f"function {name}"
-        for name in seen.called | seen.behind
-        if name[0] != "pg_catalog" and name not in allowed
-    )
-    yield from (
-        f"type {name}" for name in seen.types if name[0] != "pg_catalog" and name not in opened
+        f"type {schema}.{name}"
+        for schema, name in seen.types
+        if schema != "pg_catalog"
+        and (schema, name) not in opened
+        and policy.names.type(schema, name) is None
     )
 
 
