@@ -116,7 +116,7 @@ def _lines(
         )
         yield f"  {why}: {counts}"
     yield ""
-    yield "VERDICT TIME, microseconds of one cold verdict (median, p90, p99)"
+    yield "VERDICT TIME, microseconds of CPU for one cold verdict (median, p90, p99)"
     for row in times:
         yield (
             f"  {row.what:<34} {row.median:>8,.0f} {row.p90:>8,.0f} {row.p99:>8,.0f}"
