@@ -76,6 +76,8 @@ def _changes(tree: ast.Module) -> Iterator[tuple[int, str, Callable[[], None]]]:
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
     """Walk what runs: no annotation, decorator, docstring, message, or import for types."""
     yield node
+    if isinstance(node, ast.Raise):
+        return  # what an exception says is words
     for name, value in ast.iter_fields(node):
         if name in {"annotation", "returns", "decorator_list", "type_comment", "keywords"}:
             if name == "keywords":
