@@ -140,7 +140,7 @@ def test_the_functions_refused_in_bird_critic_are_none_of_postgres() -> None:
     names = set(
         re.findall(
             r"the function (\S+) is not available",
-            "\n".join(one.messages for one in of_kind("bird_critic", "read")),
+            "\n".join(one.messages for one in of_kind("bird_critic", "read")).lower(),
         )
     )
 
@@ -184,6 +184,7 @@ def test_every_attack_whose_shape_gives_it_away_is_refused() -> None:
         "fn.file.027",
         "parse.037",
         "parse.059",
+        "parse.062",
         *("udf.004", "udf.008", "udf.009", "udf.014", "udf.015", "udf.017", "udf.018", "udf.019"),
     }
 

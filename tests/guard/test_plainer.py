@@ -53,8 +53,9 @@ def squeezed(sql: str) -> str:
         ),
         (
             "SELECT x::int array[3], y::time with time zone array",
-            "SELECT x::int [], y::time with time zone []",
+            "SELECT x::int , y::time with time zone",
         ),
+        ("SELECT x::oid[], y::pg_catalog.oid[3][]", "SELECT x::oid , y::pg_catalog.oid"),
         ("SELECT corr(DISTINCT a, b)", "SELECT corr( a, b)"),
         ("SELECT substring(a SIMILAR b ESCAPE c)", "SELECT substring(a , b , c)"),
         ("SELECT trim(BOTH FROM a, b)", "SELECT trim( a, b)"),

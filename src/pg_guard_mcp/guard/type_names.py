@@ -45,16 +45,18 @@ def shorten(tokens: Sequence[Token], index: int, _types: set[int]) -> Iterator[E
 
 
 def _behind_types(tokens: Sequence[Token], index: int, last: int) -> Iterator[Edit]:
-    """Make `interval day to second(3)` into `interval`, and `int array[3]` into `int[]`."""
+    """Make `interval day to second(3)` into `interval`, `oid[]` into `oid`."""
     end = _fields_end(tokens, last) if is_word(tokens, index, b"INTERVAL") else last
     end = numbers_end(tokens, end + 1) or end
     if end > last:
         yield blank(tokens, last + 1, end)
     if is_word(tokens, end + 2, b"TIME") and is_word(tokens, end + 3, b"ZONE"):
         end += 3
-    if is_word(tokens, end + 1, b"ARRAY"):
-        bound = 3 if is_text(tokens, end + 2, b"[") else 0
-        yield Edit(tokens[end + 1].start, tokens[end + 1 + bound].end, b"[]")
+    bounds = end + is_word(tokens, end + 1, b"ARRAY")
+    while is_text(tokens, bounds + 1, b"[") and bounds + 2 < len(tokens):
+        bounds += 3 if tokens[bounds + 2].kind is Kind.NUMBER else 2
+    if end < bounds < len(tokens):
+        yield blank(tokens, end + 1, bounds)
 
 
 def _fields_end(tokens: Sequence[Token], last: int) -> int:

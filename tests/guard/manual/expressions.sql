@@ -99,6 +99,10 @@ CAST('1 day' AS interval day to minute)
 '{1,2}'::int array[3]
 '{1,2}'::int[3][4]
 '{a,b}'::char(1)[]
+'{1,2}'::oid[]
+'{1,2}'::int[][3]
+CAST('{1}' AS oid[])
+array_agg(a)::oid[]
 '{1.5}'::numeric(10,2)[][]
 '{1.5}'::double precision[]
 '{2020-01-01}'::timestamp(3) with time zone[]
