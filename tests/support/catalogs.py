@@ -66,6 +66,16 @@ _TYPES = {
 }
 
 
+# Every operator of pg_catalog in PostgreSQL 15 and 18.
+_OPERATORS = frozenset(
+    """
+    !! !~ !~* !~~ !~~* # ## #- #> #>> % & && &< &<| &> * *< *<= *<> *= *> *>= + - -> ->> -|- / <
+    <-> << <<= <<| <= <> <@ <^ = > >= >> >>= >^ ? ?# ?& ?- ?-| ?| ?|| @ @-@ @> @? @@ @@@ ^ ^@ |
+    |&> |/ |>> || ||/ ~ ~* ~<=~ ~<~ ~= ~>=~ ~>~ ~~ ~~*
+    """.split()
+)
+
+
 def column(name: str, type_: str = "text", **changes: Any) -> Column:
     """Make a column of one of the types above, readable and without a default."""
     type_name, category = _TYPES[type_]
@@ -116,6 +126,7 @@ def catalog(*relations: RelationInfo, **changes: Any) -> Catalog:
         server_version=180006,
         relations={info.relation: info for info in relations},
         schemas={info.relation.schema: None for info in relations},
+        system_operators=_OPERATORS,
     )
     return replace(made, **changes)
 
@@ -297,7 +308,6 @@ SHOP = catalog(
         OperatorInfo("public", "%", ("similarity_op",), ("pg_trgm",), takes_builtins=True),
         OperatorInfo("public", "<%", ("word_similarity_op",), ("pg_trgm",), takes_builtins=True),
     ),
-    system_operators=frozenset({"=", "%", "<", "~~", "||"}),
     extensions=(
         ExtensionInfo("citext", "public", "1.8"),
         ExtensionInfo("pg_trgm", "public", "1.6"),

@@ -132,6 +132,13 @@ class Extensions:
         return {schema: frozenset(symbols) for schema, symbols in found.items()}
 
     @cached_property
+    def every_symbol(self) -> frozenset[str]:
+        """Every operator of Postgres and of the extensions of this database, on or off."""
+        return self.catalog.system_operators.union(
+            operator.name for operator in self.catalog.operators if operator.extensions
+        )
+
+    @cached_property
     def symbols(self) -> Mapping[str, frozenset[str]]:
         """Operators that extensions which are on have for built-in types, with their schemas."""
         found: dict[str, set[str]] = {}
