@@ -70,7 +70,8 @@ def _changes(tree: ast.Module) -> Iterator[tuple[int, str, Callable[[], None]]]:
     """Yield what can be changed; nothing changes until a change is called."""
     for node in _walk(tree):
         for what, change in _of(node):
-            yield getattr(node, "lineno", 0), what, change
+            placed = node.target if isinstance(node, ast.comprehension) else node
+            yield getattr(placed, "lineno", 1), what, change
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
