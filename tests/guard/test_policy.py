@@ -272,7 +272,7 @@ def test_every_finding_says_what_to_do() -> None:
 
     found = findings(sql, policy())
 
-    assert len(found) == 11
+    assert len({finding.rule for finding in found}) == 9
     for finding in found:
         assert finding.hint.endswith(".")
         assert not finding.message.endswith(".")
