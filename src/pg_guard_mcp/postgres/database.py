@@ -18,7 +18,7 @@ import asyncpg
 
 from pg_guard_mcp.errors import Busy, CatalogChanged, GuardError, TimedOut, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
-from pg_guard_mcp.postgres import session, versions, words
+from pg_guard_mcp.postgres import inflow, rows, session, versions, words
 
 if TYPE_CHECKING:
     import ssl
@@ -28,18 +28,11 @@ if TYPE_CHECKING:
 
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
-_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_DRIVER_ERRORS = words.DRIVER_ERRORS
 _CONNECT_SECONDS = 5.0
 _CLEANUP_SECONDS = 5.0
 _GRACE_SECONDS = 2.0
 """How long after Postgres's own limit the client side gives up."""
-_FIRST_ROWS = 10
-_CHUNK_ROWS = 250
-_CHUNK_CHARACTERS = 1024 * 1024
-_MAX_CELL_CHARACTERS = 1024 * 1024
-"""Larger cells are left out whole: the detectors would hold up every other call over them."""
-_MAX_HELD_CHARACTERS = 16 * 1024 * 1024
-"""Cells are cut when shown, but are whole until the detectors have seen them."""
 
 
 class Database:
@@ -72,7 +65,7 @@ class Database:
             min_size=0,
             max_size=limits.pool_size,
             timeout=_CONNECT_SECONDS,
-            init=self._types.register,
+            init=self._prepare_connection,
             reset=_leave_as_it_is,
             # No prepared statement outlives its call, so a transaction pooler may stand between.
             statement_cache_size=0,
@@ -119,8 +112,8 @@ class Database:
                 for attribute in statement.get_attributes()
             )
             cursor = await statement.cursor(*query.arguments)
-            rows, cap = await self._read(cursor, max_rows, limits)
-            return ResultSet(columns=columns, rows=rows, cap=cap)
+            taken, cap = await rows.read(connection, cursor, max_rows, limits)
+            return ResultSet(columns=columns, rows=taken, cap=cap)
 
     @asynccontextmanager
     async def transaction(
@@ -218,6 +211,11 @@ class Database:
         with anyio.move_on_after(_CLEANUP_SECONDS, shield=True), suppress(*_DRIVER_ERRORS):
             await self._opened_pool().release(connection)
 
+    async def _prepare_connection(self, connection: Any) -> None:
+        """Watch what a new connection receives, and have it send text."""
+        inflow.watch(connection)
+        await self._types.register(connection)
+
     async def _prepare(
         self, connection: Connection, text: str
     ) -> asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]:
@@ -234,31 +232,6 @@ class Database:
                     return statement
             await self._types.learn(connection)
         raise Unavailable("a type of this result cannot be read", "Cast that column to text.")
-
-    async def _read(
-        self, cursor: Any, max_rows: int, limits: Limits
-    ) -> tuple[list[tuple[str | None, ...]], Any]:
-        """Fetch until a cap is reached: rows, bytes that will be shown, or bytes held here."""
-        rows: list[tuple[str | None, ...]] = []
-        shown = held = received = 0
-        chunk_rows = _FIRST_ROWS
-        while True:
-            chunk = await cursor.fetch(min(chunk_rows, max_rows + 1 - len(rows)))
-            for record in chunk:
-                if len(rows) == max_rows:
-                    return rows, "rows"
-                received += sum(len(cell) for cell in record if cell is not None)
-                row = tuple(map(_bounded, record))
-                sizes = [len(cell) for cell in row if cell is not None]
-                shown += sum(min(size, limits.max_cell_bytes) for size in sizes) + len(row)
-                held += sum(sizes)
-                rows.append(row)
-                if shown > limits.max_result_bytes or held > _MAX_HELD_CHARACTERS:
-                    return rows, "bytes"
-            if not chunk:
-                return rows, None
-            # As many as fit at the size seen so far: 250 rows of 4 MB took 1.1 GB.
-            chunk_rows = max(1, min(_CHUNK_ROWS, _CHUNK_CHARACTERS * len(rows) // (received + 1)))
 
 
 async def _open(connection: Connection, opening: str) -> None:
@@ -282,13 +255,6 @@ async def _check_definitions(connection: Connection, definitions: Sequence[Defin
         raise CatalogChanged(
             "a function, type or operator was changed since the server last looked", "Try again."
         )
-
-
-def _bounded(cell: str | None) -> str | None:
-    """Leave out a cell too large to look through."""
-    if cell is None or len(cell) <= _MAX_CELL_CHARACTERS:
-        return cell
-    return f"[a value of {len(cell)} characters, too large to show: select a part of it]"
 
 
 async def _leave_as_it_is(_connection: Connection) -> None:

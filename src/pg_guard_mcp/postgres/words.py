@@ -43,6 +43,14 @@ _UNAVAILABLE = (
     (("08", "57P", "58"), "the connection to Postgres was lost", "Try again."),
 )
 
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""What the driver raises; the third where Postgres has just said goodbye on an idle connection."""
+
 UNREACHABLE = Unavailable(
     "Postgres cannot be reached", "Try again; if it stays so, tell the operator of this server."
 )
@@ -66,6 +74,15 @@ def translate(error: BaseException, *, timed_out: bool) -> GuardError:
         _HINTS.get(sqlstate, "Correct the statement and try again."),
         sqlstate,
         int(position) if position else 0,
+    )
+
+
+def too_large() -> DatabaseError:
+    """Say that we hung up on rows, under the SQLSTATE of a limit of a program."""
+    return DatabaseError(
+        "the rows are too large to be received",
+        "Select a part of their large values: left(x, 1000), or substr(x, 1, 1000).",
+        "54000",
     )
 
 

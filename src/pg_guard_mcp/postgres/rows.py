@@ -1,0 +1,82 @@
+"""A cursor in, as many of its rows out as the caps let through, each large cell left out."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pg_guard_mcp.postgres import inflow, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pg_guard_mcp.model import Limits
+
+_FIRST_ROWS = 10
+_CHUNK_ROWS = 250
+_CHUNK_CHARACTERS = 1024 * 1024
+_MAX_CELL_CHARACTERS = 1024 * 1024
+"""Larger cells are left out whole: the detectors would hold up every other call over them."""
+_MAX_BATCH_BYTES = 64 * 1024 * 1024
+"""More rows than that at once are not received; the driver takes twice as much memory."""
+_MAX_HELD_CHARACTERS = 16 * 1024 * 1024
+"""Cells are cut when shown, but are whole until the detectors have seen them."""
+
+
+async def read(
+    connection: Any, cursor: Any, max_rows: int, limits: Limits
+) -> tuple[list[tuple[str | None, ...]], Any]:
+    """Fetch rows until a cap is reached, and say which.
+
+    Raises:
+        DatabaseError: rows are too large to be received; the connection is gone then.
+
+    """
+    with _bounded_inflow(connection):
+        return await _until_full(cursor, max_rows, limits)
+
+
+async def _until_full(
+    cursor: Any, max_rows: int, limits: Limits
+) -> tuple[list[tuple[str | None, ...]], Any]:
+    """Fetch until a cap is reached: rows, bytes that will be shown, or bytes held here."""
+    rows: list[tuple[str | None, ...]] = []
+    shown = held = received = 0
+    chunk_rows = _FIRST_ROWS
+    while True:
+        chunk = await cursor.fetch(min(chunk_rows, max_rows + 1 - len(rows)))
+        for record in chunk:
+            if len(rows) == max_rows:
+                return rows, "rows"
+            received += sum(len(cell) for cell in record if cell is not None)
+            row = tuple(map(_bounded, record))
+            sizes = [len(cell) for cell in row if cell is not None]
+            shown += sum(min(size, limits.max_cell_bytes) for size in sizes) + len(row)
+            held += sum(sizes)
+            rows.append(row)
+            if shown > limits.max_result_bytes or held > _MAX_HELD_CHARACTERS:
+                return rows, "bytes"
+        if not chunk:
+            return rows, None
+        # As many as fit at the size seen so far: 250 rows of 4 MB took 1.1 GB.
+        chunk_rows = max(1, min(_CHUNK_ROWS, _CHUNK_CHARACTERS * len(rows) // (received + 1)))
+
+
+@contextmanager
+def _bounded_inflow(connection: Any) -> Iterator[None]:
+    """Hang up on rows too large to hold. Raises: DatabaseError."""
+    watched = inflow.of(connection)
+    try:
+        with watched.limited_to(_MAX_BATCH_BYTES):
+            yield
+    except words.DRIVER_ERRORS:
+        if watched.has_tripped:
+            raise words.too_large() from None
+        raise
+
+
+def _bounded(cell: str | None) -> str | None:
+    """Leave out a cell too large to look through."""
+    if cell is None or len(cell) <= _MAX_CELL_CHARACTERS:
+        return cell
+    return f"[a value of {len(cell)} characters, too large to show: select a part of it]"
