@@ -130,3 +130,11 @@ async def test_names_are_looked_up_in_pg_catalog_alone(fresh_shop: Shop) -> None
         assert await value(database, "SELECT count(*) > 0 FROM pg_database WHERE datname <> ''")
         with pytest.raises(GuardError, match="undefined table"):
             await fetch(database, "SELECT * FROM orders")
+
+
+async def test_nothing_is_compiled_whatever_the_database_says(fresh_shop: Shop) -> None:
+    """Compiling looks at no timeout."""
+    async with opened(fresh_shop.admin) as database, connected(fresh_shop.admin) as admin:
+        await admin.execute(f"ALTER DATABASE {fresh_shop.admin.database} SET jit = on")
+
+        assert await value(database, "SELECT current_setting('jit')") == "off"

@@ -19,6 +19,7 @@ import asyncpg
 from pg_guard_mcp.errors import Busy, CatalogChanged, GuardError, TimedOut, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
 from pg_guard_mcp.postgres import inflow, rows, session, versions, words
+from pg_guard_mcp.postgres.runaways import Runaways
 
 if TYPE_CHECKING:
     import ssl
@@ -52,6 +53,7 @@ class Database:
         """Keep where and how to connect; `password` is asked anew for every connection."""
         self._limits = limits
         self._types = session.TextTypes()
+        self._runaways = Runaways(limits.pool_size)
         # Made inside the event loop, when first asked for a connection.
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._make_pool = partial(
@@ -154,6 +156,7 @@ class Database:
         started = time.monotonic()
         try:
             with anyio.fail_after(seconds + _GRACE_SECONDS):
+                await self._runaways.check(connection)
                 await _open(connection, opening)
                 yield connection
             # A COMMIT would end the transaction without an error; such a session is not kept.
@@ -206,6 +209,8 @@ class Database:
             await connection.execute(session.CLOSING)
             closed = True
         with suppress(*_DRIVER_ERRORS):  # the pool may have let go of a dead one already
+            if not closed:
+                self._runaways.note(connection)
             if not (keep and closed):
                 connection.terminate()
         with anyio.move_on_after(_CLEANUP_SECONDS, shield=True), suppress(*_DRIVER_ERRORS):
