@@ -56,7 +56,11 @@ VECTORS = """
 CREATE TABLE shop.embeddings (id int, embedding vector(3), half halfvec(3));
 INSERT INTO shop.embeddings VALUES (1, '[1,2,3]', '[1,2,3]'), (2, '[3,1,2]', '[3,1,2]'),
     (3, '[0,0,1]', '[0,0,1]');
-GRANT SELECT ON shop.embeddings TO agent_ro;
+CREATE VIEW shop.norms AS
+    SELECT id, vector_norm(embedding) > 1 AS long, embedding::vector(3) AS plain,
+           embedding <-> '[0,0,0]' AS distance
+    FROM shop.embeddings;
+GRANT SELECT ON shop.embeddings, shop.norms TO agent_ro;
 """
 PLACES = """
 CREATE TABLE shop.places (id int, name text, geom geometry(Point, 4326), area geography);
@@ -369,6 +373,19 @@ async def test_a_view_over_an_extension_opens_with_its_schema_when_the_pack_is_o
         assert await ask(guard, sql) == [("1",), ("2",)]
     async with guarded(on_18, tmp_path / "off", []) as guard:
         assert "not readable" in await refusal(guard, sql)
+
+
+async def test_a_view_that_computes_with_a_pack_keeps_what_no_mask_is_behind(
+    on_18: Shop, tmp_path: Path
+) -> None:
+    sql = "SELECT * FROM shop.norms WHERE id = 3"
+    elsewhere = '[mask]\n"shop.customers.email" = "email"\n'
+    behind = '[mask]\n"shop.embeddings.embedding" = "null"\n'
+
+    async with guarding(tmp_path / "a", on_18.agent, settings(ON_18) + elsewhere) as (guard, _):
+        assert await ask(guard, sql) == [("3", "f", "[0,0,1]", "1")]
+    async with guarding(tmp_path / "b", on_18.agent, settings(ON_18) + behind) as (guard, _):
+        assert await ask(guard, sql) == [("3", None, None, None)]
 
 
 async def test_explain_goes_the_same_way(on_18: Shop, tmp_path: Path) -> None:

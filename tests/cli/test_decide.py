@@ -265,3 +265,33 @@ def test_deciding_leaves_nothing_on_the_trail(
 
     assert capsys.readouterr().out == "admitted\nSELECT 1\n"
     assert not place.audit.exists()
+
+
+@pytest.mark.parametrize(
+    ("extensions", "sql", "code"),
+    [
+        ([], "SELECT ST_AsText(ST_Point(1, 2))", 1),
+        (["vector"], "SELECT ST_AsText(ST_Point(1, 2))", 1),
+        (["vector", "postgis"], "SELECT ST_AsText(ST_Point(1, 2))", 0),
+        (["postgis"], "SELECT public.ST_Transform(g, 4326)::geometry FROM t", 0),
+        (["postgis"], "SELECT ST_Transform(g, '+proj=longlat') FROM t", 1),
+        (["postgis"], "SELECT st_estimatedextent('public', 't', 'g')", 1),
+        (["earthdistance"], "SELECT cube_distance('(0)', '(1)')", 0),
+    ],
+)
+def test_packs_can_be_switched_on_without_a_database(
+    extensions: list[str], sql: str, code: int
+) -> None:
+    flags = [flag for name in extensions for flag in ("--extension", name)]
+
+    assert main(["decide", "--shape-only", *flags, sql]) == code
+
+
+def test_a_pack_that_was_not_reviewed_cannot_be_switched_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["decide", "--shape-only", "--extension", "plpython3u", "SELECT 1"])
+
+    assert ended.value.code == 2
+    assert "postgis" in capsys.readouterr().err

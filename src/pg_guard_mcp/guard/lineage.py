@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pg_guard_mcp.catalog import is_enum
 from pg_guard_mcp.guard import grammar, masking
+from pg_guard_mcp.guard.extensions import Extensions
 from pg_guard_mcp.guard.masking import Mask
 from pg_guard_mcp.model import Relation
 
@@ -35,8 +36,14 @@ class Origin(NamedTuple):
     column: str
 
 
-def resolve(patterns: Mapping[str, str], catalog: Catalog) -> tuple[Masks, list[Problem]]:
-    """Return every masked column, and the masks that cannot serve their column's type."""
+def resolve(
+    patterns: Mapping[str, str], catalog: Catalog, on: tuple[str, ...] = ()
+) -> tuple[Masks, list[Problem]]:
+    """Return every masked column, and the masks that cannot serve their column's type.
+
+    `on` are the extensions whose functions are known to read nothing but their arguments.
+    """
+    extensions = Extensions(on=on, catalog=catalog)
     declared: Masks = {}
     problems: list[Problem] = []
     for relation, info in catalog.relations.items():
@@ -47,9 +54,9 @@ def resolve(patterns: Mapping[str, str], catalog: Catalog) -> tuple[Masks, list[
                 if problem := masking.column_problem(mask, column, where):
                     problems.append(problem)
     _share_in_families(declared, catalog)
-    _mask_generated(declared, catalog)
+    _mask_generated(declared, extensions)
     _share_in_families(declared, catalog)
-    resolver = _Resolver(catalog, declared)
+    resolver = _Resolver(extensions, declared)
     for relation in catalog.relations:
         resolver.settle(relation, ())
     masks = {relation: columns for relation, columns in resolver.masks.items() if columns}
@@ -85,12 +92,12 @@ def _share_in_families(declared: Masks, catalog: Catalog) -> None:
                     changed = True
 
 
-def _mask_generated(declared: Masks, catalog: Catalog) -> None:
+def _mask_generated(declared: Masks, extensions: Extensions) -> None:
     """Redact columns that are computed from masked columns of their own relation.
 
     What cannot be followed, a whole row or a function of a user, may read every column.
     """
-    for relation, info in catalog.relations.items():
+    for relation, info in extensions.catalog.relations.items():
         masks = declared.get(relation)
         if not masks:
             continue
@@ -100,13 +107,13 @@ def _mask_generated(declared: Masks, catalog: Catalog) -> None:
         for column in info.columns:
             if not column.generated or column.name in masks:
                 continue
-            origins = _expression_origins(column.default or "", relation, catalog)
+            origins = _expression_origins(column.default or "", relation, extensions)
             behind = [origin for origin in masked if origins is None or origin in origins.columns]
             if behind:
                 masks[column.name] = Mask(kind="redact", origins=tuple(behind))
 
 
-def _expression_origins(text: str, relation: Relation, catalog: Catalog) -> Origins | None:
+def _expression_origins(text: str, relation: Relation, extensions: Extensions) -> Origins | None:
     """Return the columns of `relation` an expression reads, or None where that is unclear."""
     try:
         (statement,) = grammar.parse(f"SELECT {text}")
@@ -114,14 +121,15 @@ def _expression_origins(text: str, relation: Relation, catalog: Catalog) -> Orig
         return None
     select = cast("Mapping[str, Tree]", statement["stmt"])["SelectStmt"]
     (target,) = cast("Sequence[Mapping[str, Tree]]", select["targetList"])
-    return _origins(target["ResTarget"], {relation.name: relation}, catalog)
+    return _origins(target["ResTarget"], {relation.name: relation}, extensions)
 
 
 class _Resolver:
     """Settles relations in the order in which they read one another."""
 
-    def __init__(self, catalog: Catalog, declared: Masks) -> None:
-        self.catalog = catalog
+    def __init__(self, extensions: Extensions, declared: Masks) -> None:
+        self.extensions = extensions
+        self.catalog = extensions.catalog
         self.declared = declared
         self.masks: Masks = {}
 
@@ -151,7 +159,7 @@ class _Resolver:
 
         A function of a user may read anything, so its result is redacted wherever there are masks.
         """
-        view = _View(info, self.catalog)
+        view = _View(info, self.extensions)
         if not masked and not (view.calls_user_code and self.declared):
             return
         for column, origins in zip(info.columns, view.origins, strict=True):
@@ -180,16 +188,15 @@ class _View:
     subquery and no function of a user anywhere in the column.
     """
 
-    def __init__(self, info: RelationInfo, catalog: Catalog) -> None:
+    def __init__(self, info: RelationInfo, extensions: Extensions) -> None:
         count = len(info.columns)
-        self.catalog = catalog
         self.origins: list[Origins | None] = [None] * count
         self.calls_user_code = True
         try:
             statements = grammar.parse(info.definition or "")
         except (grammar.NotSql, grammar.TooDeep):
             return
-        self.calls_user_code = any(_is_user_call(node, catalog) for node in _nodes(statements))
+        self.calls_user_code = any(_is_user_call(node, extensions) for node in _nodes(statements))
         roots = [cast("Mapping[str, Tree]", statement["stmt"]) for statement in statements]
         if len(roots) != 1 or "SelectStmt" not in roots[0]:
             return
@@ -199,7 +206,7 @@ class _View:
             return
         sources = cast("Sequence[Mapping[str, Tree]]", select.get("fromClause", []))
         relations = dict(_relations(sources))
-        self.origins = [_origins(target["ResTarget"], relations, catalog) for target in targets]
+        self.origins = [_origins(target["ResTarget"], relations, extensions) for target in targets]
 
 
 def _nodes(tree: object) -> Iterator[Tree]:
@@ -214,18 +221,22 @@ def _nodes(tree: object) -> Iterator[Tree]:
             stack.extend(item.values())
 
 
-def _is_user_call(node: Tree, catalog: Catalog) -> bool:
-    """Tell whether a node calls what is not in pg_catalog; Postgres writes such names qualified."""
+def _is_user_call(node: Tree, known: Extensions) -> bool:
+    """Tell whether a node calls what nobody reviewed; Postgres writes all but its own qualified."""
     for kind, field in (("FuncCall", "funcname"), ("A_Expr", "name"), ("SubLink", "operName")):
-        name = cast("Sequence[Mapping[str, Tree]]", cast("Tree", node.get(kind, {})).get(field, ()))
-        if len(name) > 1 and name[0]["String"].get("sval") != "pg_catalog":
+        name = _qualified(cast("Tree", node.get(kind, {})).get(field))
+        reviewed = known.function if kind == "FuncCall" else known.operator
+        if name and not reviewed(*name):
             return True
-    type_name = cast("Tree", node.get("typeName", {}))
-    parts = cast("Sequence[Mapping[str, Tree]]", type_name.get("names", ()))
-    if len(parts) < 2:  # noqa: PLR2004 - schema and type
-        return False
-    schema, last = (cast("str", part["String"].get("sval", "")) for part in parts[-2:])
-    return schema != "pg_catalog" and not is_enum(schema, last, catalog)
+    name = _qualified(cast("Tree", node.get("typeName", {})).get("names"))
+    return name is not None and not (known.type(*name) or is_enum(*name, known.catalog))
+
+
+def _qualified(nodes: object) -> tuple[str, str] | None:
+    """Return schema and name, or None for what is written without a schema or is built in."""
+    parts = cast("Sequence[Mapping[str, Tree]]", nodes or ())
+    names = [cast("str", part["String"].get("sval", "")) for part in parts]
+    return None if len(names) < 2 or names[-2] == "pg_catalog" else (names[-2], names[-1])  # noqa: PLR2004 - schema and name
 
 
 def _relations(items: Sequence[Mapping[str, Tree]]) -> Iterator[tuple[str, Relation | None]]:
@@ -245,7 +256,7 @@ def _relations(items: Sequence[Mapping[str, Tree]]) -> Iterator[tuple[str, Relat
 
 
 def _origins(
-    target: Tree, relations: Mapping[str, Relation | None], catalog: Catalog
+    target: Tree, relations: Mapping[str, Relation | None], extensions: Extensions
 ) -> Origins | None:
     """Follow every column reference in `target`; one that cannot be followed spoils it all."""
     value = cast("Tree", target.get("val", {}))
@@ -257,11 +268,11 @@ def _origins(
             "SubLink" in node
             or "name" in window
             or "refname" in window
-            or _is_user_call(node, catalog)
+            or _is_user_call(node, extensions)
         ):
             return None
         if "ColumnRef" in node:
-            origin = _origin(cast("Tree", node["ColumnRef"]), relations, catalog)
+            origin = _origin(cast("Tree", node["ColumnRef"]), relations, extensions.catalog)
             if origin is None:
                 return None
             found.append(origin)

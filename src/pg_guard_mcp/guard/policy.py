@@ -150,7 +150,7 @@ def build(
         *_unknown_names(rules, catalog),
         *_mask_problems(rules, catalog),
     ]
-    own, mask_problems = lineage.resolve(rules.masks, catalog)
+    own, mask_problems = lineage.resolve(rules.masks, catalog, rules.extensions)
     problems.extend(mask_problems)
     masks = masking.stricter(beside, own)
     closed = Policy(rules=rules, catalog=catalog, masks=masks)
