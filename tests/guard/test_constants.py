@@ -31,7 +31,9 @@ b'101'::int|int4(5)|float8('12.5')|1000 * 1000 * 1000::int8|2.5::int8 + 1|(5)|- 
 LENGTHS = """
 'abc' ; 'a' || 'bc' ; repeat('ab', 10) ; repeat('', 10) ; repeat(repeat('x', 5), 7) ; lpad('abc', 2)
 lpad('x', 9) ; rpad('x', 9, 'ab') ; rpad('x', 9, '') ; format('%5s|%-7s', 'a', 'b')
-format('%2$9s', 1, 2) ; concat('a', 'bc', repeat('d', 5)) ; concat_ws(', ', 'a', 'b')
+format('%2$9s', 1, 2) ; format('%*s|%-3s', 9, 'a', 'b') ; format('%2$*1$s', 9, 'x')
+format('%*s', -9, 'x') ; format('%%9s %--7s %s', 'x', 1) ; format('%1$s %*s', 'x', 9, 'y')
+ concat('a', 'bc', repeat('d', 5)) ; concat_ws(', ', 'a', 'b')
 upper(repeat('x', 8)) ; 'x'::char(5) ; 'x'::char(5)::text ; 'abcdef'::char(2) ; 'abcdef'::varchar(3)
 replace(repeat('ab', 3), 'a', 'xyz') ; replace('aaa', 'b', 'xyz') ; quote_literal('a') ; 12::text
 regexp_replace('aaa', 'a', 'xy', 'g') ; regexp_replace('aaa', 'a', 'xy') ; repeat('x', -5)
@@ -116,6 +118,59 @@ def test_what_constants_do_not_make_is_not_known(text: str) -> None:
 def test_a_huge_number_costs_nothing(text: str) -> None:
     assert number(expression(text)) == HUGE
     assert refused(f"SELECT repeat('x', ({text})::int)")
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_refused"),
+    [
+        ("SELECT generate_series(0, 1e30, 1e-999990)", True),
+        ("SELECT generate_series(0, 1, 1e-9999990)", True),
+        ("SELECT generate_series(1, 0, 1e-9999990)", False),
+        (f"SELECT format('%{'9' * 5_000}s', 'x')", False),  # Postgres says so itself
+        (f"SELECT format('%---{'0' * 5_000}100000000s', 'x')", True),
+        ("WITH RECURSIVE t AS (SELECT UNION ALL SELECT FROM t) SELECT count(*) FROM t", True),
+    ],
+)
+def test_no_constant_is_too_much_for_the_folding_itself(sql: str, *, is_refused: bool) -> None:
+    assert bool(refused(sql)) is is_refused
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT format('%*s', 500000000, 'x')",
+        "SELECT format('%2$*1$s', -500000000, 'x')",
+        "SELECT format('%s %*s', 'x', 500000000, 'x')",
+        "SELECT string_agg(repeat('x', 9999999), '') FROM generate_series(1, 100)",
+        "SELECT cardinality(array_fill(repeat('x', 1000), ARRAY[999999]))",
+    ],
+)
+def test_what_is_small_by_itself_and_large_together_is_refused(sql: str) -> None:
+    assert len(refused(sql)) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 49_000, " " * 49_000, "1." * 24_000, "1 day " * 8_000 + "1"]
+)
+def test_a_long_text_that_is_no_interval_is_looked_through_once(text: str) -> None:
+    assert interval(text) is None  # quadratic, this takes minutes, and nobody else is served
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT jsonb_path_query(target => a, path => '$.**.**') FROM t",
+        "SELECT jsonb_path_exists(path => '$.**.**', target => a) FROM t",
+        "SELECT jsonb_path_query(a, '$. **. **') FROM t",
+        "SELECT jsonb_path_query(a, '$./**/**.**') FROM t",
+        "SELECT a @? E'$.\\x2a*.\\x2a*' FROM t",
+        "SELECT a OPERATOR(pg_catalog.@@) E'$.\\x2a*.\\x2a*' FROM t",
+        "SELECT E'$.\\x2a*.\\x2a*'::jsonpath",
+        "SELECT a @? ('$.**' || '.**') FROM t",
+    ],
+)
+def test_two_descents_are_two_however_they_are_written(sql: str) -> None:
+    assert len(refused(sql)) == 1
 
 
 def test_expressions_too_deep_to_look_into_are_not_known() -> None:

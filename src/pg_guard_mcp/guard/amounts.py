@@ -39,7 +39,6 @@ _PATHS = frozenset(
 )
 _PATH_OPERATORS = frozenset({"@?", "@@"})
 _NAMES = frozenset({"array_fill", "polygon"}) | _TEXTS | _SETS | _NEEDLES | SERIES | _PATHS
-_MANY_ROWS = 1_000
 _WORKING = frozenset({"A_Expr", "FuncCall", "TypeCast"})
 _LEAVES = frozenset({"A_Const", "ColumnRef", "String", "TypeName", "typeName"})
 
@@ -48,7 +47,9 @@ def amounts(statement: Fields, sql: str, facts: Reading) -> tuple[Amount, ...]:
     """Gather the work of a read that its constants prove."""
     if not (
         any(use.name in _NAMES for use in facts.functions)
-        or ".**" in sql
+        or facts.symbols & _PATH_OPERATORS
+        or any(name in _PATH_OPERATORS for _, name in facts.operators)
+        or any(use.name == "jsonpath" for use in facts.types)
         or "recursive" in sql.lower()
     ):
         return ()
@@ -99,6 +100,9 @@ class _Gathering:
             yield Amount("rows", name, series(node))
         if name == "array_fill":
             yield Amount("elements", name, elements(node))
+            length = self.sizes.length(arguments[0]) if arguments else 0
+            if length > 1:  # else the elements say it all
+                yield Amount("characters", name, elements(node) * length)
         if name == "polygon" and len(arguments) == 2:  # noqa: PLR2004 - points and circle
             yield Amount("points", name, _whole(arguments[0]))
         if name in _SETS and len(arguments) > 1:
@@ -106,7 +110,7 @@ class _Gathering:
         if name in _NEEDLES and len(arguments) > 1:
             yield Amount("needle", name, self.sizes.length(arguments[1]))
         if name in _PATHS and len(arguments) > 1:
-            yield from _descents(arguments[1])
+            yield from _descents(_named_or_at(arguments, "path", 1))
 
     def _of_select(self, fields: Fields, queries: Queries) -> Iterator[Amount]:
         """Yield what a SELECT combines and what it gathers into one value."""
@@ -116,7 +120,7 @@ class _Gathering:
         combined = self.row_counts.combined(sources, queries)
         if "limitCount" not in fields and (len(sources) > 1 or "JoinExpr" in sources[0]):
             yield Amount("combinations", "FROM", combined)
-        if combined < _MANY_ROWS or "groupClause" in fields:
+        if not combined or "groupClause" in fields:
             return
         for call in calls(fields.get("targetList", ())):
             name = name_of(call, "funcname")
@@ -139,7 +143,7 @@ def _endless(select: Fields, statement: Fields) -> Iterator[Amount]:
             start.keys() <= {"targetList", "valuesLists", "limitOption", "op"}
             and step.keys() <= PRODUCING
             and [source.get("RangeVar", {}).get("relname") for source in sources] == [name]
-            and not any(True for _ in calls((start.get("targetList"), step["targetList"])))
+            and not any(True for _ in calls((start.get("targetList"), step.get("targetList"))))
             and not _has_limit(statement)
         ):
             yield Amount("endless", name, 1)
@@ -162,10 +166,17 @@ def _within(fields: Any) -> Iterator[Fields]:
             stack.extend(item)
 
 
+def _named_or_at(arguments: Sequence[Fields], name: str, index: int) -> Fields:
+    """Return the argument that is passed by this name, or else the one in this place."""
+    named = (argument.get("NamedArgExpr", {}) for argument in arguments)
+    return next((item["arg"] for item in named if item.get("name") == name), arguments[index])
+
+
 def _descents(path: Fields) -> Iterator[Amount]:
     text = fold(path)
     if isinstance(text, str):
-        yield Amount("descents", "a path", text.count(".**"))
+        # White space and comments may stand behind the dot; no other operator has two stars.
+        yield Amount("descents", "a path", text.count("**"))
 
 
 def _whole(node: Fields) -> int:

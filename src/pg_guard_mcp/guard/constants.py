@@ -115,10 +115,11 @@ def interval(text: str) -> Interval | None:
         hours, minutes, seconds = clock.groups(default="0")
         return Interval(Decimal(hours) * 3_600 + Decimal(minutes) * 60 + Decimal(seconds))
     total, end = Decimal(0), 0
-    for part in _PART.finditer(text):
+    # Each is tried at one place only: to search takes time quadratic in a row of digits.
+    while part := _PART.match(text, end):
         count, unit = part.groups()
         length = _UNITS.get(unit.lower()) or _UNITS.get(unit.lower().removesuffix("s"))
-        if part.start() != end or length is None:
+        if length is None:
             return None
         total, end = total + Decimal(count) * length, part.end()
     return Interval(total) if text and end == len(text) else None
@@ -181,15 +182,17 @@ def _of_two(operator: str, left: Value, right: Value) -> Value:
     if isinstance(left, Decimal) and isinstance(right, Decimal):
         arithmetic = _ARITHMETIC.get(operator)
         return arithmetic(left, right) if arithmetic else None
+    if operator == "||" and isinstance(left, str) and isinstance(right, str):
+        return left + right
     if isinstance(right, Interval) and operator in {"+", "-"}:
         seconds = right.seconds if operator == "+" else -right.seconds
         if isinstance(left, Moment):
             return left._replace(seconds=left.seconds + seconds)
         return Interval(left.seconds + seconds) if isinstance(left, Interval) else None
+    if isinstance(left, Decimal):
+        left, right = right, left
     if operator == "*" and isinstance(left, Interval) and isinstance(right, Decimal):
         return Interval(left.seconds * right)
-    if operator == "*" and isinstance(left, Decimal) and isinstance(right, Interval):
-        return Interval(left * right.seconds)
     return None
 
 

@@ -6,7 +6,7 @@ empty.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, Overflow
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pg_guard_mcp.guard.constants import (
@@ -131,9 +131,17 @@ def series(node: Mapping[str, Any]) -> int:
         step = step.seconds
     elif step is None and len(arguments) == 2:  # noqa: PLR2004 - without a step
         step = Decimal(1)
-    if not isinstance(step, Decimal) or step == 0 or length / step < 0:
-        return 0
-    return int(length / step) + 1
+    return _steps(length, step) if isinstance(step, Decimal) else 0
+
+
+def _steps(length: Decimal, step: Decimal) -> int:
+    """Return how many rows steps of that size make."""
+    if step == 0 or (length > 0) != (step > 0):
+        return int(step != 0 and length == 0)
+    try:
+        return int(min(length / step, Decimal(HUGE))) + 1
+    except Overflow:
+        return HUGE
 
 
 def _times(start: Value, stop: Value, step: Value) -> tuple[Value, Value, Value]:

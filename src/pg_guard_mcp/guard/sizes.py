@@ -25,7 +25,8 @@ _KEEPING = frozenset(
     {"initcap", "lower", "quote_ident", "quote_literal", "quote_nullable", "reverse", "upper"}
 )
 """Functions whose text is at least as long as their first argument."""
-_WIDTH = re.compile(r"%(?:\d+\$)?-?(\d+)(?=[sIL])")
+# Which argument, where its width is (a width of more digits is out of Postgres's range), or it.
+_FORMAT = re.compile(r"%%|%(?:(\d{1,9})\$)?-*(?:(\*)(?:(\d{1,9})\$)?|0*(\d{1,10}))?[sIL]", re.ASCII)
 _PLAIN_PATTERN = re.compile(r"[\w ,;:<>=!@#&~'\"/-]+")
 
 
@@ -116,14 +117,27 @@ def elements(node: Mapping[str, Any]) -> int:
 
 
 def _count(node: Mapping[str, Any]) -> int:
+    return max(_signed(node), 0)
+
+
+def _signed(node: Mapping[str, Any]) -> int:
     value = number(node)
-    return max(int(value), 0) if value is not None else 0
+    return int(value) if value is not None else 0
 
 
 def _format_width(arguments: Sequence[Mapping[str, Any]]) -> int:
     """Return the widths that a constant template asks for, and what else it holds."""
     template = fold(arguments[0])
-    return sum(map(int, _WIDTH.findall(template))) if isinstance(template, str) else 0
+    total = at = 0
+    for specifier in _FORMAT.finditer(template) if isinstance(template, str) else ():
+        position, star, width_position, width = specifier.groups()
+        if star:
+            at = int(width_position) if width_position else at + 1
+            total += abs(_signed(arguments[at])) if at < len(arguments) else 0
+        total += int(width or 0)
+        if specifier.group() != "%%":
+            at = int(position) if position else at + 1
+    return total
 
 
 def _occurrences(node: Mapping[str, Any], text: str) -> int:
