@@ -5,6 +5,7 @@ The texts that hang or kill it are handed to it directly: the bounds refuse most
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,9 +14,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import psutil
 import pytest
 
+from pg_guard_mcp import second_parser
 from pg_guard_mcp.errors import Refused
 from pg_guard_mcp.guard import syntax
 from pg_guard_mcp.guard.agreement import Disagreement, NoAnswer, NotParsed, Sighting
@@ -153,6 +156,45 @@ async def test_a_cancelled_call_leaves_its_answer_to_nobody(parsers: Parsers) ->
 
     assert scope.cancelled_caught
     assert (await see(parsers, "SELECT a FROM second")).relations == {(None, "second")}
+
+
+async def test_a_call_cancelled_while_it_starts_leaves_the_next_its_own_answer(
+    parsers: Parsers,
+) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(parsers.warm_up)
+        while not psutil.Process().children():
+            await anyio.lowlevel.checkpoint()
+        for _ in range(50):  # Python takes far longer to start: now the call waits for its word
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+    assert (await see(parsers, "SELECT a FROM first")).relations == {(None, "first")}
+    assert (await see(parsers, "SELECT a FROM second")).relations == {(None, "second")}
+
+
+async def test_a_task_cancelled_without_mercy_leaves_the_next_its_own_answer(
+    parsers: Parsers,
+) -> None:
+    await parsers.warm_up()
+    task = asyncio.create_task(see(parsers, HANGS))
+    await anyio.wait_all_tasks_blocked()
+    task.cancel()
+    await anyio.wait_all_tasks_blocked()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert (await see(parsers, "SELECT a FROM second")).relations == {(None, "second")}
+
+
+async def test_where_no_process_can_be_made_a_statement_is_refused(
+    parsers: Parsers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(second_parser, "_COMMAND", (str(tmp_path / "nothing"),))
+
+    with pytest.raises(Refused):
+        await judge(parsers, HANGS)
 
 
 async def test_many_callers_share_few_processes_and_each_gets_its_own_answer() -> None:

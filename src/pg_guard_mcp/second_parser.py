@@ -96,7 +96,7 @@ class SecondParser:
         """Start nothing yet."""
         self._process: asyncio.subprocess.Process | None = None
         self._deadline = 0.0
-        self._asked = False
+        self._owes = False  # a line that nobody has read yet
 
     async def start(self) -> None:
         """Start it, if it is not there, and wait until it listens.
@@ -105,19 +105,24 @@ class SecondParser:
             NoAnswer: it does not start.
 
         """
-        if self._process is not None and self._process.returncode is None:
+        is_running = self._process is not None and self._process.returncode is None
+        if is_running and not self._owes:
             return
         await self.end()
-        self._process = await asyncio.create_subprocess_exec(
-            *_COMMAND,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-            limit=sys.maxsize,  # of a line; what it says of a text is shorter than the text
-            # A Ctrl-C in the terminal is for the server alone: this one ends with its input.
-            start_new_session=True,
-        )
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *_COMMAND,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                limit=sys.maxsize,  # of a line; what it says of a text is shorter than the text
+                # A Ctrl-C in the terminal is for the server alone: this one ends with its input.
+                start_new_session=True,
+            )
+        except OSError:  # no file descriptor, process or memory is left
+            raise NoAnswer from None
+        self._owes = True  # the line that says it listens
         self._deadline = asyncio.get_running_loop().time() + _START_SECONDS
         await self._answer()
 
@@ -125,7 +130,7 @@ class SecondParser:
         """Hand it a text to read."""
         text = sql.encode()
         self._deadline = asyncio.get_running_loop().time() + _DEADLINE_SECONDS
-        self._asked = True
+        self._owes = True
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.write(len(text).to_bytes(_LENGTH_BYTES) + text)
 
@@ -139,7 +144,6 @@ class SecondParser:
 
         """
         answer: dict[str, Any] = json.loads(await self._answer())
-        self._asked = False
         if "not_parsed" in answer:
             raise NotParsed(answer["not_parsed"])
         if "disagreement" in answer:
@@ -151,14 +155,14 @@ class SecondParser:
         )
 
     async def settle(self) -> None:
-        """Take the answer nobody waited for, so that the next caller gets its own."""
-        if self._asked:
-            with contextlib.suppress(NotParsed, NoAnswer, Disagreement):
-                await self.finish()
+        """Take the line nobody waited for, so that the next caller gets its own."""
+        if self._owes:
+            with contextlib.suppress(NoAnswer):
+                await self._answer()
 
     async def end(self) -> None:
         """End it, whatever it is doing."""
-        process, self._process, self._asked = self._process, None, False
+        process, self._process, self._owes = self._process, None, False
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -174,6 +178,7 @@ class SecondParser:
         if not line.endswith(b"\n"):
             await self.end()
             raise NoAnswer
+        self._owes = False
         return line
 
 
