@@ -9,8 +9,8 @@ import pytest
 from mcp.types import Implementation
 
 from pg_guard_mcp import pipeline
-from pg_guard_mcp.errors import Refused, TimedOut, Unavailable
-from tests.guarding import ENDLESS, call, execute, guarding
+from pg_guard_mcp.errors import Refused, Unavailable
+from tests.guarding import call, execute, guarding
 from tests.support.server import configure, serving
 
 if TYPE_CHECKING:
@@ -84,15 +84,24 @@ async def test_a_client_has_its_own_limits(postgres: ShopServer, tmp_path: Path)
             await pipeline.query(by("cursor", "query", sql=many + " " * 200), guard)
 
 
-async def test_postgres_is_told_the_limits_of_the_client(
-    postgres: ShopServer, tmp_path: Path
-) -> None:
-    policy = (
-        '[access]\nschemas = ["shop"]\n[clients.cursor.limits]\nstatement_timeout_seconds = 0.2'
+async def test_postgres_is_told_the_limits_of_the_client(fresh_shop: Shop, tmp_path: Path) -> None:
+    await execute(
+        fresh_shop.admin,
+        "CREATE VIEW shop.limits AS SELECT current_setting('statement_timeout') AS timeout;"
+        "GRANT SELECT ON shop.limits TO agent_ro",
     )
-    async with guarding(tmp_path, postgres.agent, policy) as (guard, _):
-        with pytest.raises(TimedOut):
-            await pipeline.query(by("cursor", "query", sql=ENDLESS), guard)
+    policy = """
+        [access]
+        relations = ["shop.limits"]
+        [clients.cursor.limits]
+        statement_timeout_seconds = 7
+    """
+    async with guarding(tmp_path, fresh_shop.agent, policy) as (guard, _):
+        own = await pipeline.query(by("cursor", "query", sql="TABLE shop.limits"), guard)
+        everybodys = await pipeline.query(by("other", "query", sql="TABLE shop.limits"), guard)
+
+    assert "\n7s\n" in own
+    assert "\n30s\n" in everybodys
 
 
 async def test_a_policy_of_a_client_is_made_once_a_catalog(
