@@ -117,3 +117,33 @@ async def test_a_column_that_postgres_does_not_find_is_told_with_the_open_ones(
 
             assert isinstance(said, DatabaseError)
             assert (said.sqlstate, said.near, said.hint) == ("42703", near, hint)
+
+
+_HIDDEN_TYPES = """
+CREATE EXTENSION citext SCHEMA public;
+CREATE TYPE shop.coin AS (worth int);
+CREATE FUNCTION shop.worth(shop.coin) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN 1; END';
+CREATE CAST (shop.coin AS int) WITH FUNCTION shop.worth(shop.coin) AS IMPLICIT;
+CREATE TABLE shop.safes (id int, combination citext, holding shop.coin);
+INSERT INTO shop.safes VALUES (1, 'abc', NULL);
+REVOKE ALL ON shop.safes FROM agent_ro, PUBLIC;
+GRANT SELECT (id) ON shop.safes TO agent_ro;
+"""
+
+
+async def test_the_type_of_a_column_that_is_not_open_speaks_against_nothing(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    """A refusal for it would name it, or tell that it is there."""
+    await execute(fresh_shop.admin, _HIDDEN_TYPES)
+
+    async with guarding(tmp_path, fresh_shop.agent) as (guard, _):
+        for sql in (
+            "SELECT * FROM shop.safes",
+            "SELECT a.* FROM shop.safes AS a NATURAL JOIN shop.safes AS b WHERE a = b",
+        ):
+            assert await ask(guard, sql) == [("1",)]
+        sql = "SELECT id FROM shop.safes WHERE {} = 'x'"
+        closed = (await refusal(guard, sql.format("combination"))).as_text()
+        missing = (await refusal(guard, sql.format("combinatiom"))).as_text()
+        assert closed.replace("combination", "combinatiom") == missing

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from pg_guard_mcp.catalog import Catalog
 from pg_guard_mcp.errors import Problem
 from pg_guard_mcp.guard import packs
-from pg_guard_mcp.model import TypeName
+from pg_guard_mcp.model import Relation, TypeName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pg_guard_mcp.catalog import ExtensionInfo, FunctionInfo
     from pg_guard_mcp.guard.packs import Pack
-    from pg_guard_mcp.model import Definition, Relation
+    from pg_guard_mcp.model import Definition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,8 +171,17 @@ class Extensions:
         """
         return self._owners.get(kind, frozenset())
 
+    def given_by(self, function: FunctionInfo) -> frozenset[str]:
+        """Name the extensions of whose types a function takes or gives values, rows included."""
+        found = frozenset[str]().union(*map(self.owners_of, function.types))
+        rows = (self.columns(Relation(kind.schema, kind.name)) for kind in function.types)
+        return found.union(*(owners for columns in rows for owners in columns.values()))
+
     def columns(self, relation: Relation) -> Mapping[str, frozenset[str]]:
-        """Name the columns of a relation that are of types of extensions, with those."""
+        """Name the open columns of a relation that are of types of extensions, with those.
+
+        Others are not read, and a refusal that named one would tell that it is there.
+        """
         return self._columns.get(relation, {})
 
     def _reviewed(self, owners: Iterable[str], functions: Iterable[str]) -> bool:
@@ -251,7 +260,7 @@ class Extensions:
         for relation, info in self.catalog.relations.items():
             columns = {
                 column.name: owners
-                for column in info.columns
+                for column in info.readable
                 if (owners := self.owners_of(TypeName(column.type_schema, column.type_name)))
             }
             if columns:

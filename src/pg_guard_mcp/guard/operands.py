@@ -23,7 +23,7 @@ _MAX_PASSES = 12
 """Names that pass a value on to more names than this are taken to reach anything."""
 
 
-_PASSING = frozenset({"alias", "ResTarget", "CommonTableExpr", "valuesLists"})
+_PASSING = frozenset({"alias", "ResTarget", "CommonTableExpr", "functions", "valuesLists"})
 
 
 class Names(NamedTuple):
@@ -31,6 +31,10 @@ class Names(NamedTuple):
 
     columns: frozenset[str]
     rows: frozenset[str]
+    calls: frozenset[str] = frozenset()
+    """Functions that give such a value."""
+    anything: bool = False
+    """Such a function stands in FROM, and what its columns are called is not known."""
 
 
 @dataclass(slots=True)
@@ -55,7 +59,7 @@ class Operands:
                     self._passing.append(item)
                 if not _OPERANDS.keys().isdisjoint(item):
                     self._meeting.append(item)
-                if "ColumnRef" in item:
+                if "ColumnRef" in item or "FuncCall" in item:
                     self._references.append(item)
                 below = item.values()
             elif isinstance(item, list):
@@ -79,7 +83,7 @@ class Operands:
         """Find all that reads one of `names`, other than below a cast to a built-in type."""
         found: set[int] = set()
         for reference in self._references:
-            if not _reads(reference["ColumnRef"], names):
+            if not _reads(reference, names):
                 continue
             item: object = reference
             while id(item) not in found and not _is_cast_to_builtin(item):
@@ -89,13 +93,19 @@ class Operands:
 
     def _passed_on(self, names: Names, holding: set[int]) -> Names:
         """Add the names by which a statement passes such a value on."""
-        columns, rows = set(names.columns), set(names.rows)
+        columns, rows, anything = set(names.columns), set(names.rows), names.anything
         for node in self._passing:
             alias = node.get("alias")
-            if alias and (id(node) in holding or node.get("relname") in names.rows):
+            joined = _joined(node) if alias and "larg" in node else (node.get("relname"),)
+            if alias and (id(node) in holding or not names.rows.isdisjoint(joined)):
                 rows.add(alias["aliasname"])
                 columns.update(_strings(alias.get("colnames")))
                 columns.update([alias["aliasname"]] if "functions" in node else ())
+            if "functions" in node and id(node) in holding:
+                found = set(_named_in(node["functions"]))
+                columns |= found  # of one without an alias, its row and column are called as it is
+                rows |= found
+                anything = anything or not names.calls.isdisjoint(found)
             if "ResTarget" in node and id(node) in holding:
                 columns.update(_target_names(node["ResTarget"]))
             if "CommonTableExpr" in node and id(node) in holding:
@@ -104,7 +114,7 @@ class Operands:
             if "valuesLists" in node and id(node["valuesLists"]) in holding:
                 width = len(node["valuesLists"][0]["List"]["items"])
                 columns.update(f"column{number + 1}" for number in range(width))
-        return Names(frozenset(columns), frozenset(rows))
+        return Names(frozenset(columns), frozenset(rows), names.calls, anything)
 
 
 # What Postgres calls a result column that is neither a column nor a call.
@@ -116,8 +126,15 @@ def _target_names(target: Fields) -> Iterator[str]:
     if "name" in target:
         yield target["name"]
         return
+    if called := _strings(target.get("val", {}).get("FuncCall", {}).get("funcname")):
+        yield called[-1]
+        return
     yield from _FIGURED
-    stack: list[object] = [target.get("val")]
+    yield from _named_in(target.get("val"))
+
+
+def _named_in(tree: object) -> Iterator[str]:
+    stack: list[object] = [tree]
     while stack:
         item = stack.pop()
         if isinstance(item, dict):
@@ -177,8 +194,10 @@ def _joined(join: Fields) -> Iterator[str]:
 
 
 def _reads(reference: Fields, names: Names) -> bool:
-    *before, last = reference["fields"]
-    if "A_Star" in last:
+    if "FuncCall" in reference:
+        return _strings(reference["FuncCall"].get("funcname"))[-1] in names.calls
+    *before, last = reference["ColumnRef"]["fields"]
+    if "A_Star" in last or names.anything:
         return True
     name = last["String"].get("sval", "")
     return name in names.columns or (not before and name in names.rows)

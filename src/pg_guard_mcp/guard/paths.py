@@ -46,12 +46,13 @@ def find(statement: Statement, policy: Policy) -> SearchPath:
         if (relation := policy.resolve(use.schema, use.name))
         and (columns := known.columns(relation))
     }
-    used = set(_used_columns(statement, read, policy))
+    called = dict(_called(statement, policy))
+    used = set(_used_values(statement, read, called, policy))
     needed = {owner for owner in used if owner in known.packs}
     needed.update(_by_type(statement, policy.names), _by_function(statement, known))
     needed.update(*(known.packs[name].requires for name in tuple(needed)))
     schemas = {known.installed[name].schema for name in needed}
-    findings = [_off(owner, read) for owner in sorted(used - known.packs.keys())]
+    findings = [_off(owner, read, called) for owner in sorted(used - known.packs.keys())]
     for schema in sorted(schemas):
         findings += _in_the_way(schema, statement, policy, needed)
     for symbol in sorted(statement.symbols & known.symbols.keys()):
@@ -107,27 +108,43 @@ def _by_function(statement: Statement, known: Extensions) -> Iterator[str]:
                 yield owner
 
 
-def _used_columns(
-    statement: Statement, read: Mapping[Relation, Mapping[str, frozenset[str]]], policy: Policy
+def _called(statement: Statement, policy: Policy) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the functions of users that a statement calls, with the extensions of their types."""
+    known = policy.names.extensions
+    for use in statement.functions:
+        named = policy.names.function(use.schema, use.name) if use.notation == "call" else None
+        function = known.functions.get(named) if named else None
+        if function and (owners := known.given_by(function)):
+            yield use.name, owners
+
+
+def _used_values(
+    statement: Statement,
+    read: Mapping[Relation, Mapping[str, frozenset[str]]],
+    called: Mapping[str, frozenset[str]],
+    policy: Policy,
 ) -> Iterator[str]:
-    """Yield the extensions whose columns meet an operator, or a function they overload."""
+    """Yield the extensions whose values meet an operator, or a function they overload."""
     owners = {owner for columns in read.values() for each in columns.values() for owner in each}
+    owners.update(*called.values())
     if not owners:
         return
     known = policy.names.extensions
     tree = operands.Operands(grammar.parse(statement.sql))
     # Most statements only select such columns: one question tells, whatever the extension.
     functions = frozenset[str]().union(*(known.function_names(owner) for owner in owners))
-    if tree.reach(_columns_of(owners, read), functions):
+    if tree.reach(_names_of(owners, read, called), functions):
         for owner in sorted(owners):
-            if tree.reach(_columns_of({owner}, read), known.function_names(owner)):
+            if tree.reach(_names_of({owner}, read, called), known.function_names(owner)):
                 yield owner
 
 
-def _columns_of(
-    wanted: set[str], read: Mapping[Relation, Mapping[str, frozenset[str]]]
+def _names_of(
+    wanted: set[str],
+    read: Mapping[Relation, Mapping[str, frozenset[str]]],
+    called: Mapping[str, frozenset[str]],
 ) -> operands.Names:
-    """Name the columns of these extensions' types, and the relations they are in."""
+    """Name what holds and gives values of these extensions' types."""
     columns = {
         relation: {name for name, owners in columns.items() if owners & wanted}
         for relation, columns in read.items()
@@ -135,25 +152,35 @@ def _columns_of(
     return operands.Names(
         frozenset(name for names in columns.values() for name in names),
         frozenset(relation.name for relation, names in columns.items() if names),
+        frozenset(name for name, owners in called.items() if owners & wanted),
     )
 
 
-def _off(owner: str, read: Mapping[Relation, Mapping[str, frozenset[str]]]) -> Finding:
-    """Refuse operators over columns of an extension that is off.
+def _off(
+    owner: str,
+    read: Mapping[Relation, Mapping[str, frozenset[str]]],
+    called: Mapping[str, frozenset[str]],
+) -> Finding:
+    """Refuse operators over values of an extension that is off.
 
     Without its operators Postgres takes those of a type it casts to, and answers: citext would
     compare as text, and geometry by its hexadecimal digits.
     """
-    relation, name = min(
-        (relation, name)
+    columns = [
+        (str(relation), name)
         for relation, columns in read.items()
         for name, owners in columns.items()
         if owner in owners
-    )
+    ]
+    if columns:
+        relation, name = min(columns)
+        what, value = f"{relation}.{name}", name
+    else:
+        what = value = f"{min(name for name, each in called.items() if owner in each)}(...)"
     return Finding(
         rule=_RULE,
-        message=f"operators and functions over {relation}.{name} are not available",
-        hint=f"Select it as it is, or cast it first: CAST({name} AS text).{switch_on(owner)}",
+        message=f"operators and functions over {what} are not available",
+        hint=f"Select it as it is, or cast it first: CAST({value} AS text).{switch_on(owner)}",
     )
 
 

@@ -77,11 +77,11 @@ class UserTypes:
 
     @cached_property
     def unsafe_columns(self) -> Mapping[Relation, str]:
-        """Relations with a column that meets nothing without running code, and what it runs."""
+        """Relations with an open column that meets nothing without running code, and what it runs."""
         return {
             relation: f"{column.name} is of a type that is not available: {why}"
             for relation, info in self.catalog.relations.items()
-            for column in info.columns
+            for column in info.readable
             if (why := self.implicit(TypeName(column.type_schema, column.type_name)))
         }
 
