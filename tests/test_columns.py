@@ -122,7 +122,8 @@ async def test_a_column_that_postgres_does_not_find_is_told_with_the_open_ones(
 _HIDDEN_TYPES = """
 CREATE EXTENSION citext SCHEMA public;
 CREATE TYPE shop.coin AS (worth int);
-CREATE FUNCTION shop.worth(shop.coin) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN 1; END';
+CREATE FUNCTION shop.worth(shop.coin) RETURNS int LANGUAGE plpgsql VOLATILE
+    AS 'BEGIN RETURN 1; END';
 CREATE CAST (shop.coin AS int) WITH FUNCTION shop.worth(shop.coin) AS IMPLICIT;
 CREATE TABLE shop.safes (id int, combination citext, holding shop.coin);
 INSERT INTO shop.safes VALUES (1, 'abc', NULL);

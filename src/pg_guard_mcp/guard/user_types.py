@@ -77,7 +77,7 @@ class UserTypes:
 
     @cached_property
     def unsafe_columns(self) -> Mapping[Relation, str]:
-        """Relations with an open column that meets nothing without running code, and what it runs."""
+        """Relations with an open column that meets nothing without running code, and what."""
         return {
             relation: f"{column.name} is of a type that is not available: {why}"
             for relation, info in self.catalog.relations.items()
