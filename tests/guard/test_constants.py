@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pg_guard_mcp.guard import functions, grammar, named
+from pg_guard_mcp.guard.amounts import amounts
 from pg_guard_mcp.guard.classify import classify
 from pg_guard_mcp.guard.constants import HUGE, Interval, Moment, fold, interval, moment, number
+from pg_guard_mcp.guard.facts import Reading
 from pg_guard_mcp.guard.row_counts import RowCounts, series
 from pg_guard_mcp.guard.rules.bounded_work import MAX_AMOUNTS, bounded_work
 from pg_guard_mcp.guard.sizes import Sizes, elements
@@ -313,3 +316,21 @@ def test_the_functions_whose_names_are_judged_are_allowed_ones() -> None:
     assert all(functions.judge_builtin(name, count).allowed for name, count in named._NAMED)
     lines = (files("pg_guard_mcp.guard") / "functions.csv").read_text(encoding="utf-8")
     assert all(f"\n{name}," in lines for name, _ in named._NAMED)
+
+
+def test_many_recursions_cost_one_look_at_the_whole_statement() -> None:
+    queries = ", ".join(f"a{n} AS (SELECT 1 UNION ALL SELECT 1 FROM a{n})" for n in range(300))
+    (statement,) = grammar.parse(f"WITH RECURSIVE {queries} SELECT 1")
+    events = 0
+
+    def note(_frame: object, _event: str, _argument: object) -> None:
+        nonlocal events
+        events += 1
+
+    sys.setprofile(note)
+    try:
+        amounts(statement, "recursive", Reading())
+    finally:
+        sys.setprofile(None)
+
+    assert events < 500_000  # a look for each of them takes a hundred times as many

@@ -62,6 +62,7 @@ class _Gathering:
     def __init__(self) -> None:
         self.sizes = Sizes()
         self.row_counts = RowCounts()
+        self._limited: bool | None = None
 
     def of(self, statement: Fields) -> Iterator[Amount]:
         """Yield the amounts of a statement."""
@@ -71,7 +72,7 @@ class _Gathering:
             if "limitOption" in fields:
                 if "withClause" in fields:
                     queries = {**queries, **queries_of(fields)}
-                    yield from _endless(fields, statement)
+                    yield from self._endless(fields, statement)
                 yield from self._of_select(fields, queries)
             for name, value in fields.items():
                 if isinstance(value, list):
@@ -80,6 +81,14 @@ class _Gathering:
                     if name in _WORKING:
                         yield from self._of_node(name, value)
                     stack.append((value, queries))
+
+    def _endless(self, select: Fields, statement: Fields) -> Iterator[Amount]:
+        """Yield the recursive queries that feed on themselves, if no LIMIT may end them."""
+        found = list(_feeding_on_itself(select))
+        if found and self._limited is None:
+            self._limited = _has_limit(statement)  # looks at the whole tree, so only once
+        if not self._limited:
+            yield from (Amount("endless", name, 1) for name in found)
 
     def _of_node(self, kind: str, fields: Fields) -> Iterator[Amount]:
         if kind == "FuncCall":
@@ -129,8 +138,8 @@ class _Gathering:
                 yield Amount("characters", name, combined * max(length, 1))
 
 
-def _endless(select: Fields, statement: Fields) -> Iterator[Amount]:
-    """Find a recursive query that feeds on itself row by row, with nothing that could stop it."""
+def _feeding_on_itself(select: Fields) -> Iterator[str]:
+    """Name the recursive queries that go on row by row, with nothing in them to stop them."""
     clause = select["withClause"]
     for item in clause["ctes"] if clause.get("recursive") else ():
         name = item["CommonTableExpr"]["ctename"]
@@ -144,9 +153,8 @@ def _endless(select: Fields, statement: Fields) -> Iterator[Amount]:
             and step.keys() <= PRODUCING
             and [source.get("RangeVar", {}).get("relname") for source in sources] == [name]
             and not any(True for _ in calls((start.get("targetList"), step.get("targetList"))))
-            and not _has_limit(statement)
         ):
-            yield Amount("endless", name, 1)
+            yield name
 
 
 def _has_limit(statement: Fields) -> bool:
