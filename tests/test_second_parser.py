@@ -146,6 +146,16 @@ async def test_an_answer_nobody_waited_for_is_not_the_next_ones(parsers: Parsers
     assert (await see(parsers, "SELECT a FROM second")).relations == {(None, "second")}
 
 
+async def test_an_answer_to_another_text_is_none(parsers: Parsers) -> None:
+    async with parsers.one() as parser:
+        parser.begin("SELECT a FROM first")
+        parser._number += 1
+        with pytest.raises(NoAnswer):
+            await parser.finish()
+
+    assert (await see(parsers, "SELECT a FROM second")).relations == {(None, "second")}
+
+
 async def test_a_cancelled_call_leaves_its_answer_to_nobody(parsers: Parsers) -> None:
     await parsers.warm_up()
     with anyio.CancelScope() as scope:

@@ -4,7 +4,8 @@ sqlglot can hang for hours on a kilobyte of text, and its compiled build can nei
 nor survive every text. The bounds keep out what is known of that. Whatever else there is happens
 to a process that is ended and made anew, and only that one statement is refused.
 
-Protocol: four bytes of length and the text in UTF-8 go in; a line of JSON comes back. The process
+Protocol: a number, a length (four bytes each) and the text in UTF-8 go in; a line of JSON with that
+number comes back, and an answer to anything else is no answer. The process
 reads while the caller reads by Postgres's grammar, and ends when its input does.
 """
 
@@ -42,7 +43,7 @@ _ENVIRONMENT = (
 _START_SECONDS = 30.0
 _DEADLINE_SECONDS = 3.0
 _MEMORY_BYTES = 2 << 30
-_LENGTH_BYTES = 4
+_NUMBER_BYTES = 4
 
 
 class Parsers:
@@ -97,6 +98,7 @@ class SecondParser:
         self._process: asyncio.subprocess.Process | None = None
         self._deadline = 0.0
         self._owes = False  # a line that nobody has read yet
+        self._number = 0  # of the last text
 
     async def start(self) -> None:
         """Start it, if it is not there, and wait until it listens.
@@ -131,8 +133,10 @@ class SecondParser:
         text = sql.encode()
         self._deadline = asyncio.get_running_loop().time() + _DEADLINE_SECONDS
         self._owes = True
+        self._number = (self._number + 1) % (1 << 8 * _NUMBER_BYTES)
+        header = self._number.to_bytes(_NUMBER_BYTES) + len(text).to_bytes(_NUMBER_BYTES)
         if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.write(len(text).to_bytes(_LENGTH_BYTES) + text)
+            self._process.stdin.write(header + text)
 
     async def finish(self) -> Sighting:
         """Wait for what it saw.
@@ -144,6 +148,9 @@ class SecondParser:
 
         """
         answer: dict[str, Any] = json.loads(await self._answer())
+        if answer.get("number") != self._number:
+            await self.end()
+            raise NoAnswer
         if "not_parsed" in answer:
             raise NotParsed(answer["not_parsed"])
         if "disagreement" in answer:
@@ -191,9 +198,10 @@ def serve(source: IO[bytes], answers: IO[bytes]) -> None:
     gc.disable()  # while the caller waits; between texts there is time
     answers.write(b"{}\n")
     answers.flush()
-    while header := source.read(_LENGTH_BYTES):
+    while number := source.read(_NUMBER_BYTES):
         _limit_time()
-        sql = source.read(int.from_bytes(header)).decode()
+        sql = source.read(int.from_bytes(source.read(_NUMBER_BYTES))).decode()
+        answer: dict[str, object]
         try:
             seen = syntax.read(sql)
             answer = {
@@ -205,6 +213,7 @@ def serve(source: IO[bytes], answers: IO[bytes]) -> None:
             answer = {"not_parsed": str(error)}
         except Disagreement as error:
             answer = {"disagreement": str(error)}
+        answer["number"] = int.from_bytes(number)
         answers.write(json.dumps(answer).encode() + b"\n")
         answers.flush()
         gc.collect()
