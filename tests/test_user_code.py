@@ -287,3 +287,53 @@ async def test_the_second_word_alone_is_a_problem(fresh_shop: Shop, tmp_path: Pa
     async with guarding(tmp_path, fresh_shop.agent, alone) as (guard, _):
         with pytest.raises(Unavailable):
             await ask(guard, "SELECT 1")
+
+
+BESIDE = f"""
+CREATE FUNCTION shop.effects(text) RETURNS bool {RAISES}
+CREATE DOMAIN shop.code AS varchar(9);
+CREATE DOMAIN shop.code_below AS shop.code;
+CREATE DOMAIN shop.needed AS text NOT NULL;
+CREATE TYPE shop.pair AS (code shop.code);
+CREATE TYPE shop.span AS RANGE (subtype = shop.code);
+CREATE TABLE shop.coded (
+    id int, code shop.code_below, codes shop.code_below[], pair shop.pair, span shop.span,
+    relation regclass, secret shop.code, secrets shop.code[], needed shop.needed);
+INSERT INTO shop.coded VALUES
+    (1, 'A', '{{A,B}}', '(A)', '[A,B]', 'pg_class', 'S', '{{S}}', 'N');
+ALTER DOMAIN shop.code ADD CHECK (shop.effects(VALUE)) NOT VALID;
+"""
+BESIDE_MASKS = (
+    SHOP
+    + """
+[mask]
+"shop.coded.secret" = "redact"
+"shop.coded.secrets" = "null"
+"shop.coded.needed" = "redact"
+"""
+)
+LITERALS = {
+    "SELECT ARRAY[code] = '{x}' FROM shop.coded": "f",
+    "SELECT array_agg(code) = '{x}' FROM shop.coded": "f",
+    "SELECT lag(code, 1, 'x') OVER () FROM shop.coded": "x",
+    "SELECT codes = '{x}' FROM shop.coded": "f",
+    "SELECT coalesce(codes, '{x}') FROM shop.coded": "{A,B}",
+    "SELECT array_append(codes, 'x') FROM shop.coded": "{A,B,x}",
+    "SELECT coalesce(pair, '(x)') FROM shop.coded": "(A)",
+    "SELECT span = '[x,y]' FROM shop.coded": "f",
+    "SELECT relation = 'hr.salaries' FROM shop.coded": "f",
+    "SELECT code || codes[1] || needed::text FROM shop.coded WHERE code = 'A'": None,
+    "SELECT secret FROM shop.coded": None,
+    "SELECT secrets FROM shop.coded": None,
+    "SELECT needed FROM shop.coded": None,
+}
+
+
+@pytest.mark.parametrize("sql", LITERALS)
+async def test_a_literal_beside_a_column_runs_nobodys_code(
+    fresh_shop: Shop, tmp_path: Path, sql: str
+) -> None:
+    await execute(fresh_shop.admin, BESIDE)
+
+    async with guarding(tmp_path, fresh_shop.admin, BESIDE_MASKS) as (guard, _):
+        assert await ask(guard, sql) == [(LITERALS[sql],)]

@@ -34,6 +34,16 @@ class Column:
     """Whether the role may SELECT it."""
     generated: bool = False
     """Whether `default` is the expression it is computed by."""
+    base: str | None = None
+    """What a domain, or an array of one, is made of, written as `type` is; None of other types."""
+
+    @property
+    def unchecked(self) -> str:
+        """Return the type that a value of ours may be cast to: a cast to a domain runs its CHECKs.
+
+        It does so for NULL as well, which a domain may even refuse.
+        """
+        return self.base or self.type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +200,15 @@ BUILTIN_TYPES = frozenset(
     """.split()
 )
 """Types of pg_catalog whose values come and go without looking anything up."""
+
+
+PROBING_TYPES = frozenset(
+    """
+    aclitem regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc
+    regprocedure regrole regtype
+    """.split()
+)
+"""Types of pg_catalog whose input tells whether something of a name exists."""
 
 
 def is_enum(schema: str | None, name: str, catalog: Catalog) -> bool:

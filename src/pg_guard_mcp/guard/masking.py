@@ -1,7 +1,8 @@
 """A mask's kind and a column in, the SQL expression that stands for the column out.
 
-A mask keeps its column's type, so that what was valid over the column stays valid over the mask,
-and keeps NULL: that a value is missing is not masked. Every function is named with its schema.
+A mask keeps its column's type, or what its domain is over, so that what was valid over the column
+stays valid over the mask, and keeps NULL: that a value is missing is not masked. Every function is
+named with its schema.
 """
 
 from __future__ import annotations
@@ -81,22 +82,21 @@ def expression(mask: Mask, column: Column) -> str:
         case "hash":
             masked = _hmac(text)
         case "year":
-            return f"CAST(pg_catalog.date_trunc('year', {value}) AS {column.type})"
+            return f"CAST(pg_catalog.date_trunc('year', {value}) AS {column.unchecked})"
         case "bucket":
             width = mask.argument
             return (
                 f"CAST(pg_catalog.floor({value} / {width}::pg_catalog.numeric) * {width}"
-                f" AS {column.type})"
+                f" AS {column.unchecked})"
             )
         case "const":
-            return f"CAST({quote_literal(mask.argument)} AS {column.type})"
+            return f"CAST({quote_literal(mask.argument)} AS {column.unchecked})"
         case _:
             if not _is_text(column):
                 return _null(column)
             masked = quote_literal(REDACTED)
-    return (
-        f"CASE WHEN {value} IS NULL THEN {_null(column)} ELSE CAST({masked} AS {column.type}) END"
-    )
+    masked = f"CAST({masked} AS {column.unchecked})"
+    return f"CASE WHEN {value} IS NULL THEN {_null(column)} ELSE {masked} END"
 
 
 def stricter(
@@ -183,7 +183,7 @@ def _is_text(column: Column) -> bool:
 
 
 def _null(column: Column) -> str:
-    return f"CAST(NULL AS {column.type})"
+    return f"CAST(NULL AS {column.unchecked})"
 
 
 def _hmac(text: str) -> str:

@@ -81,10 +81,15 @@ class Policy:
         """Tell whether a subselect stands for an open relation: it is not read as it is.
 
         Masks stand in it, and of a relation that the role may read in part it shows that part, so
-        that a column which is not open is not there: Postgres would tell the one from the other.
+        that a column which is not open is not there: Postgres would tell the one from the other. A
+        column beside which a literal runs code is shown as another type.
         """
         info = self.open_relations[relation]
-        return bool(self.masked(relation)) or len(info.readable) < len(info.columns)
+        return (
+            bool(self.masked(relation))
+            or len(info.readable) < len(info.columns)
+            or relation in self.names.types.shown_as
+        )
 
     def columns(self, relation: Relation) -> frozenset[str]:
         """Return the names of an open relation's open columns."""

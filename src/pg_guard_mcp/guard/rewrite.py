@@ -22,6 +22,7 @@ from pg_guard_mcp.uses import Span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pg_guard_mcp.catalog import Column
     from pg_guard_mcp.guard.names import Names
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.model import AdmittedStatement
@@ -108,12 +109,16 @@ def _relation_splices(
 
 def _subselect(use: RelationUse, relation: Relation, policy: Policy) -> str:
     masks = policy.masked(relation)
-    columns = ", ".join(
-        f"{masking.expression(masks[column.name], column)} AS {quote(column.name)}"
-        if column.name in masks
-        else quote(column.name)
-        for column in policy.open_relations[relation].readable
-    )
+    shown_as = policy.names.types.shown_as.get(relation, {})
+
+    def shown(column: Column) -> str:
+        name = quote(column.name)
+        if column.name in masks:
+            return f"{masking.expression(masks[column.name], column)} AS {name}"
+        kind = shown_as.get(column.name)
+        return f"CAST({name} AS {kind}) AS {name}" if kind else name
+
+    columns = ", ".join(map(shown, policy.open_relations[relation].readable))
     only = "ONLY " if use.only else ""
     source = f"{only}{quote(relation.schema)}.{quote(relation.name)}"
     select = f"(SELECT {columns} FROM {source})"

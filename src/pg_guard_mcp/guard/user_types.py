@@ -11,19 +11,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.catalog import BUILTIN_TYPES
+from pg_guard_mcp.catalog import BUILTIN_TYPES, PROBING_TYPES
 from pg_guard_mcp.guard import effects
 from pg_guard_mcp.model import TypeName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pg_guard_mcp.catalog import CastInfo, Catalog, TypeInfo
+    from pg_guard_mcp.catalog import CastInfo, Catalog, Column, TypeInfo
     from pg_guard_mcp.guard.extensions import Extensions
     from pg_guard_mcp.model import Definition, Relation
     from pg_guard_mcp.uses import FunctionUse
 
 _EVERYWHERE = "i"
+_TEXT = "pg_catalog.text"
 _CAST = "a function of a user that can do more than compute stands behind a cast of it"
 
 
@@ -86,6 +87,21 @@ class UserTypes:
         }
 
     @cached_property
+    def shown_as(self) -> Mapping[Relation, Mapping[str, str]]:
+        """Columns that are shown as another type, with that, for a literal beside them runs code.
+
+        `coalesce(codes, '{x}')` reads the literal as an array of a domain, and so runs its CHECKs;
+        beside a regclass it tells whether a hidden relation exists.
+        """
+        found = {
+            relation: {
+                column.name: shown for column in info.readable if (shown := self._shown_as(column))
+            }
+            for relation, info in self.catalog.relations.items()
+        }
+        return {relation: columns for relation, columns in found.items() if columns}
+
+    @cached_property
     def unsafe_rows(self) -> frozenset[Relation]:
         """Relations whose rows run code when they are filled from a document."""
         return frozenset(
@@ -103,6 +119,30 @@ class UserTypes:
         own = {TypeName(info.schema, info.name): info for info in self.catalog.types}
         arrays = {TypeName(info.schema, info.array): info for info in own.values() if info.array}
         return {**arrays, **own}
+
+    def _shown_as(self, column: Column) -> str | None:
+        kind = TypeName(column.type_schema, column.type_name)
+        if kind.schema == "pg_catalog":
+            return _TEXT if kind.name.removeprefix("_") in PROBING_TYPES else None
+        if not self._reads_by_code(kind):
+            return None
+        while (info := self._known.get(kind)) and info.kind == "d":
+            (kind,) = info.parts
+        harmless = column.base and not self._reads_by_code(kind)
+        return column.base if harmless else _TEXT
+
+    def _reads_by_code(self, kind: TypeName) -> bool:
+        """Tell whether a literal that is read as this type runs code that nobody allowed.
+
+        What a base type runs is C of an administrator's, and the rule about extensions answers.
+        """
+        if kind.schema == "pg_catalog":
+            return kind.name.removeprefix("_") in PROBING_TYPES
+        info = self._known.get(kind)
+        return info is not None and (
+            (info.kind != "b" and self._own_objection(info) is not None)
+            or any(self._reads_by_code(part) for part in info.parts)
+        )
 
     def _judge(self, kind: TypeName) -> str | None:
         info = self._known.get(kind)

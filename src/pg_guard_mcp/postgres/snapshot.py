@@ -62,17 +62,37 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND {_SERVED}
 """
 
+# Down from a domain to what it is over, and from an array of domains to an array of that.
+_BASE = """
+WITH RECURSIVE below (oid, typmod, is_array) AS (
+    SELECT a.atttypid, a.atttypmod, false
+    UNION ALL
+    SELECT CASE d.typtype WHEN 'd' THEN d.typbasetype ELSE i.oid END,
+           CASE d.typtype WHEN 'd' THEN d.typtypmod ELSE -1 END, b.is_array OR d.typtype <> 'd'
+    FROM below b
+    JOIN pg_type d ON d.oid = b.oid
+    LEFT JOIN pg_type i ON i.oid = d.typelem AND d.typcategory = 'A'
+    WHERE d.typtype = 'd' OR i.typtype = 'd')
+SELECT format_type(b.oid, b.typmod) || CASE WHEN b.is_array THEN '[]' ELSE '' END
+FROM below b
+JOIN pg_type d ON d.oid = b.oid
+LEFT JOIN pg_type i ON i.oid = d.typelem AND d.typcategory = 'A'
+WHERE d.typtype <> 'd' AND i.typtype IS DISTINCT FROM 'd'
+"""
+
 _COLUMNS = f"""
 SELECT a.attrelid::int8 AS id, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
        t.typname AS type_name, tn.nspname AS type_schema, t.typcategory AS category,
        NOT a.attnotnull AS nullable, pg_get_expr(d.adbin, d.adrelid) AS "default",
        col_description(a.attrelid, a.attnum) AS comment, a.attgenerated <> '' AS generated,
+       CASE WHEN t.typtype = 'd' OR e.typtype = 'd' THEN ({_BASE}) END AS base,
        has_schema_privilege(n.oid, 'USAGE')
            AND has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS readable
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
 JOIN pg_namespace tn ON tn.oid = t.typnamespace
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'p', 'f')

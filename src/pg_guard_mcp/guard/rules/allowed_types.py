@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.catalog import BUILTIN_TYPES
+from pg_guard_mcp.catalog import BUILTIN_TYPES, PROBING_TYPES
 from pg_guard_mcp.guard import hints, packs, paths
 from pg_guard_mcp.guard.named import is_builtin_object
 from pg_guard_mcp.model import Finding, Statement
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 
 _RULE = "allowed-types"
 # Their input looks a name up in the catalogs, and their output spells one out.
-_PROBING = frozenset(
-    """
-    aclitem regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc
-    regprocedure regrole regtype
-    """.split()
-)
 _PROBING_HINT = "Compare names as text; list_schemas and describe_view show what is there."
 
 
@@ -52,7 +46,7 @@ def allowed_types(statement: Statement, policy: Policy) -> Iterator[Finding]:
             continue
         if policy.names.type(use.schema, use.name):
             continue
-        probing = use.name.removeprefix("_") in _PROBING
+        probing = use.name.removeprefix("_") in PROBING_TYPES
         if policy.shape_only and use.schema != "pg_catalog" and not probing:
             continue
         folded = f"{use.schema}.{use.name}" if use.schema else use.name
@@ -65,7 +59,7 @@ def allowed_types(statement: Statement, policy: Policy) -> Iterator[Finding]:
             yield _of_a_user(use, written, policy)
     # `(x).regclass` is a cast too: Postgres takes a type's name for a function of one argument.
     for call in statement.functions:
-        if call.notation == "attribute" and call.name.removeprefix("_") in _PROBING:
+        if call.notation == "attribute" and call.name.removeprefix("_") in PROBING_TYPES:
             yield _finding(call.name, _PROBING_HINT)
         elif call.notation in {"attribute", "call"} and policy.names.types.cast_to(call.name):
             yield _finding(call.name, "Compare it as it is, without a cast.")
