@@ -148,3 +148,37 @@ async def test_the_type_of_a_column_that_is_not_open_speaks_against_nothing(
         closed = (await refusal(guard, sql.format("combination"))).as_text()
         missing = (await refusal(guard, sql.format("combinatiom"))).as_text()
         assert closed.replace("combination", "combinatiom") == missing
+
+
+_NAMESAKES = {
+    "WITH orders AS (SELECT id, 1 AS up FROM orders) SELECT orders.up FROM orders LIMIT 1": "1",
+    "WITH orders AS (SELECT id, 2 AS ctid FROM orders) SELECT orders.ctid FROM orders LIMIT 1": "2",
+    "WITH o AS (SELECT 3 AS up FROM orders), orders AS (TABLE o)"
+    " SELECT (orders).up, (SELECT orders.up) FROM orders LIMIT 1": "3",
+}
+
+
+@pytest.mark.parametrize("sql", _NAMESAKES)
+async def test_a_with_query_may_go_by_the_name_of_the_relation_it_reads(
+    postgres: Shop, tmp_path: Path, sql: str
+) -> None:
+    async with guarding(tmp_path, postgres.agent) as (guard, _):
+        (row,) = await ask(guard, sql)
+
+    assert set(row) == {_NAMESAKES[sql]}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH orders AS (SELECT orders.up FROM orders) SELECT 1 FROM orders",
+        "WITH orders AS (SELECT 1 AS ctid FROM orders WHERE orders.ctid IS NULL) TABLE orders",
+        "WITH orders AS (SELECT 1 AS ctid) SELECT orders.ctid FROM ONLY (shop.orders), orders o",
+        "SELECT 'é', x.ctid FROM /* é */ ONLY orders AS x",
+    ],
+)
+async def test_inside_of_it_the_relation_is_judged_as_ever(
+    postgres: Shop, tmp_path: Path, sql: str
+) -> None:
+    async with guarding(tmp_path, postgres.agent) as (guard, _):
+        assert isinstance(await refusal(guard, sql), Refused)

@@ -45,7 +45,8 @@ Frames: TypeAlias = "tuple[tuple[Range, ...], ...]"
 
 def references(statement: Statement) -> Iterator[Reference]:
     """Yield every reference of a statement that two parsers understood."""
-    known = {(use.schema, use.name) for use in statement.relations}
+    # By its place: a WITH query may go by the name of the very relation that it reads.
+    known = {use.name_start for use in statement.relations}
     stack: list[tuple[Any, Frames]] = [(item["stmt"], ()) for item in grammar.parse(statement.sql)]
     while stack:
         value, frames = stack.pop()
@@ -67,9 +68,7 @@ def references(statement: Statement) -> Iterator[Reference]:
                     stack.append((fields, frames))
 
 
-def _select(
-    fields: Fields, outer: Frames, known: set[tuple[str | None, str]]
-) -> Iterator[tuple[Any, Frames]]:
+def _select(fields: Fields, outer: Frames, known: set[int]) -> Iterator[tuple[Any, Frames]]:
     """Yield the parts of a SELECT, each with what it sees: WITH does not see FROM beside it."""
     inner = (tuple(_ranges(fields.get("fromClause", []), known)), *outer)
     outputs = {target["ResTarget"].get("name") for target in fields.get("targetList", ())}
@@ -84,7 +83,7 @@ def _select(
             yield value, inner
 
 
-def _ranges(items: Sequence[Fields], known: set[tuple[str | None, str]]) -> Iterator[Range]:
+def _ranges(items: Sequence[Fields], known: set[int]) -> Iterator[Range]:
     """Yield what FROM names; what stands inside a join with a name of its own counts as well."""
     stack = list(items)
     while stack:
@@ -97,12 +96,12 @@ def _ranges(items: Sequence[Fields], known: set[tuple[str | None, str]]) -> Iter
             stack.append(fields["relation"])
         alias = fields.get("alias", {})
         relation = None
-        if kind == "RangeVar":
+        if kind == "RangeVar" and ("schemaname" in fields or fields.get("location", 0) in known):
             relation = (fields.get("schemaname"), fields["relname"])
         name = alias.get("aliasname") or fields.get("relname")
         if name:
             renamed = frozenset(_parts(alias.get("colnames", ())))
-            yield Range(name, relation if relation in known else None, renamed)
+            yield Range(name, relation, renamed)
 
 
 def _field(fields: Fields, frames: Frames) -> Iterator[Reference]:
