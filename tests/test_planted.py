@@ -324,3 +324,19 @@ async def test_an_overload_of_an_allowed_function_is_found_before_it_runs(
 
     assert before == "42883"
     assert ending == "unavailable"
+
+
+async def test_a_mask_uses_the_operators_of_postgres_alone(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    """An extension without a pack may bring an operator that no statement writes, but a mask."""
+    plant = operator("/", "int", "numeric", "numeric")
+    insert = "CREATE EXTENSION pg_visibility; ALTER EXTENSION pg_visibility ADD {};"
+    members = ("FUNCTION public.planted(int, numeric)", "OPERATOR public./ (int, numeric)")
+    await execute(fresh_shop.admin, FURNITURE + plant)
+    await execute(fresh_shop.admin, insert.format(members[0]))
+    await execute(fresh_shop.admin, f"ALTER EXTENSION pg_visibility ADD {members[1]}")
+    masked = CITEXT + '[mask]\n"shop.things.id" = "bucket:10"\n'
+
+    async with guarding(tmp_path, fresh_shop.admin, masked) as (guard, _):
+        assert await ask(guard, "SELECT id FROM shop.things WHERE label = 'CHAIR'") == [("0",)]

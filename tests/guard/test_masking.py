@@ -101,7 +101,7 @@ def test_each_expression_has_the_type_of_its_column(name: str, type_: str) -> No
             "first1",
             (
                 'CASE WHEN "c" IS NULL THEN CAST(NULL AS text) ELSE CAST(pg_catalog.left('
-                "CAST(\"c\" AS pg_catalog.text), 1) || '***' AS text) END"
+                "CAST(\"c\" AS pg_catalog.text), 1) OPERATOR(pg_catalog.||) '***' AS text) END"
             ),
         ),
         ("const", "CAST('x' AS text)"),

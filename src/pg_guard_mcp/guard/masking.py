@@ -1,8 +1,8 @@
 """A mask's kind and a column in, the SQL expression that stands for the column out.
 
 A mask keeps its column's type, or what its domain is over, so that what was valid over the column
-stays valid over the mask, and keeps NULL: that a value is missing is not masked. Every function is
-named with its schema.
+stays valid over the mask, and keeps NULL: that a value is missing is not masked. Every function
+and operator is named with its schema.
 """
 
 from __future__ import annotations
@@ -68,17 +68,18 @@ def expression(mask: Mask, column: Column) -> str:
             # text around one, or a host without a domain, would be shown as it is.
             masked = (
                 f"CASE WHEN {text} OPERATOR(pg_catalog.~) {quote_literal(_ADDRESS)}"
-                f" THEN pg_catalog.left({text}, 1) || '***@***.'"
-                f" || pg_catalog.substring({text}, {quote_literal(_LAST_LABEL)})"
+                f" THEN pg_catalog.left({text}, 1) OPERATOR(pg_catalog.||) '***@***.'"
+                f" OPERATOR(pg_catalog.||)"
+                f" pg_catalog.substring({text}, {quote_literal(_LAST_LABEL)})"
                 f" ELSE '***' END"
             )
         case "last4":
             masked = (
-                f"CASE WHEN pg_catalog.length({text}) > 8"
-                f" THEN '****' || pg_catalog.right({text}, 4) ELSE '****' END"
+                f"CASE WHEN pg_catalog.length({text}) OPERATOR(pg_catalog.>) 8"
+                f" THEN '****' OPERATOR(pg_catalog.||) pg_catalog.right({text}, 4) ELSE '****' END"
             )
         case "first1":
-            masked = f"pg_catalog.left({text}, 1) || '***'"
+            masked = f"pg_catalog.left({text}, 1) OPERATOR(pg_catalog.||) '***'"
         case "hash":
             masked = _hmac(text)
         case "year":
@@ -86,7 +87,8 @@ def expression(mask: Mask, column: Column) -> str:
         case "bucket":
             width = mask.argument
             return (
-                f"CAST(pg_catalog.floor({value} / {width}::pg_catalog.numeric) * {width}"
+                f"CAST(pg_catalog.floor({value} OPERATOR(pg_catalog./) {width}::pg_catalog.numeric)"
+                f" OPERATOR(pg_catalog.*) {width}"
                 f" AS {column.unchecked})"
             )
         case "const":
@@ -192,7 +194,8 @@ def _hmac(text: str) -> str:
     The two padded keys arrive as parameters, so that no key is ever in SQL text.
     """
     return (
-        "pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(CAST($2 AS pg_catalog.bytea) ||"
-        " pg_catalog.sha256(CAST($1 AS pg_catalog.bytea) ||"
+        "pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(CAST($2 AS pg_catalog.bytea)"
+        " OPERATOR(pg_catalog.||)"
+        " pg_catalog.sha256(CAST($1 AS pg_catalog.bytea) OPERATOR(pg_catalog.||)"
         f" pg_catalog.convert_to({text}, 'UTF8'))), 'hex'), 32)"
     )
