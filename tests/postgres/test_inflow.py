@@ -105,14 +105,25 @@ class Transport(asyncio.Transport):
         self.is_aborted = True
 
 
-async def test_a_connection_on_which_postgres_said_goodbye_is_not_a_defect_of_ours(
-    fresh_shop: Shop,
-) -> None:
+async def test_a_connection_on_which_postgres_said_goodbye_is_not_used(fresh_shop: Shop) -> None:
     """The goodbye has arrived, and the end of the connection has not."""
     goodbye = b"SFATAL\0VFATAL\0C57P01\0Mgoodbye\0\0"
     async with opened(fresh_shop.admin) as database:
         async with database.transaction("test") as connection:
             watched = inflow.of(connection)
+        watched.data_received(b"E" + (4 + len(goodbye)).to_bytes(4) + goodbye)
+
+        assert await value(database, "SELECT 1") == "1"
+
+
+async def test_a_goodbye_while_a_call_begins_is_not_a_defect_of_ours(
+    fresh_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goodbye = b"SFATAL\0VFATAL\0C57P01\0Mgoodbye\0\0"
+    async with opened(fresh_shop.admin) as database:
+        async with database.transaction("test") as connection:
+            watched = inflow.of(connection)
+        monkeypatch.setattr(Inflow, "has_said_goodbye", False)
         watched.data_received(b"E" + (4 + len(goodbye)).to_bytes(4) + goodbye)
 
         with pytest.raises(Unavailable):

@@ -182,6 +182,12 @@ class Database:
         pool = self._opened_pool()
         try:
             await pool  # a pool of no connections yet: nothing is sent
+            connection = await pool.acquire(timeout=self._limits.pool_wait_seconds)
+            if not inflow.of(connection).has_said_goodbye:
+                return connection
+            # The end of the connection itself is yet to come; the driver would take it for alive.
+            connection.terminate()
+            await pool.release(connection)
             return await pool.acquire(timeout=self._limits.pool_wait_seconds)
         except TimeoutError:
             if pool.get_idle_size() == 0 and pool.get_size() >= self._limits.pool_size:

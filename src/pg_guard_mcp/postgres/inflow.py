@@ -19,6 +19,7 @@ _HEADER_BYTES = 5
 """A letter, and the length of what follows, itself included."""
 _LENGTH_BYTES = 4
 _ROW = ord("D")
+_ERROR = ord("E")
 _ENDS_OF_ROWS = frozenset(b"sCZ")
 """Portal suspended, command complete, ready for query."""
 
@@ -35,6 +36,12 @@ class Inflow(asyncio.Protocol):
         self._header = bytearray()
         self._left = 0
         self._row_bytes = 0
+        self._last_kind = 0
+
+    @property
+    def has_said_goodbye(self) -> bool:
+        """Whether Postgres ended an idle session: what it says last is else that it is ready."""
+        return self._last_kind == _ERROR
 
     @contextmanager
     def limited_to(self, row_bytes: int) -> Iterator[None]:
@@ -90,6 +97,7 @@ class Inflow(asyncio.Protocol):
     def _begin(self, kind: int, length: int) -> None:
         self._header.clear()
         self._left = length
+        self._last_kind = kind
         if kind == _ROW:
             self._row_bytes += length
         elif kind in _ENDS_OF_ROWS:
