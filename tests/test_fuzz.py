@@ -23,7 +23,7 @@ async def test_no_admitted_mutant_changes_anything(postgres: ShopServer) -> None
     assert run.findings == []
     assert run.mutants == 6_000
     assert run.admitted >= 300
-    assert run.answered >= 100
+    assert run.answered >= 50
 
 
 @pytest.mark.slow
