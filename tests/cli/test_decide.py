@@ -275,6 +275,8 @@ def test_deciding_leaves_nothing_on_the_trail(
         (["vector", "postgis"], "SELECT ST_AsText(ST_Point(1, 2))", 0),
         (["postgis"], "SELECT public.ST_Transform(g, 4326)::geometry FROM t", 0),
         (["postgis"], "SELECT ST_Transform(g, '+proj=longlat') FROM t", 1),
+        (["postgis"], "SELECT ST_Transform(g, CAST('3857' AS pg_catalog.int4)) FROM t", 0),
+        (["postgis"], "SELECT ST_Transform(g, '+proj=longlat'::shop.int4) FROM t", 1),
         (["postgis"], "SELECT st_estimatedextent('public', 't', 'g')", 1),
         (["earthdistance"], "SELECT cube_distance('(0)', '(1)')", 0),
     ],

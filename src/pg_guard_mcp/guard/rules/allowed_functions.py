@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pg_guard_mcp.guard import functions, grammar, hints, packs, paths
 from pg_guard_mcp.model import Finding, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pg_guard_mcp.guard.functions import FunctionVerdict
     from pg_guard_mcp.guard.policy import Policy
@@ -90,11 +90,16 @@ def _is_number(use: FunctionUse, place: int, statement: Statement) -> bool:
             call = item.get("FuncCall", {})
             if call.get("location", 0) == use.start and len(call.get("args", ())) >= place:
                 ((kind, argument),) = call["args"][place - 1].items()
-                names = argument.get("typeName", {}).get("names", ())
                 return (kind == "A_Const" and "ival" in argument) or (
-                    kind == "TypeCast" and names[-1]["String"]["sval"] in _NUMBERS
+                    kind == "TypeCast" and _is_number_type(argument["typeName"])
                 )
     return False
+
+
+def _is_number_type(name: Mapping[str, Any]) -> bool:
+    """Tell whether a cast is to one of Postgres's own whole numbers, and not to an array of it."""
+    *schema, last = (part["String"]["sval"] for part in name["names"])
+    return schema in ([], ["pg_catalog"]) and last in _NUMBERS and "arrayBounds" not in name
 
 
 def _of_a_pack(use: FunctionUse, policy: Policy) -> Finding | None:
