@@ -10,11 +10,11 @@ import pytest
 from dotenv import dotenv_values
 
 from pg_guard_mcp.guard import packs
-from pg_guard_mcp.model import AccessRules, Limits, Relation
+from pg_guard_mcp.model import AccessRules, Extension, Limits, Relation
 from pg_guard_mcp.settings import Settings, load_settings
 from pg_guard_mcp.settings.later import NOT_ENFORCED
 from pg_guard_mcp.settings.sources import SECRET_VARIABLES, dotted, setting_paths, variable_name
-from pg_guard_mcp.settings.tables import Detector, Extension, LimitsTable
+from pg_guard_mcp.settings.tables import Detector, LimitsTable
 
 ROOT = Path(__file__).parent.parent
 NAMES = [dotted(path) for path in setting_paths()]

@@ -20,6 +20,27 @@ if TYPE_CHECKING:
     )
 
 Tool = Literal["query", "explain", "list_schemas", "describe_view"]
+Extension = Literal[
+    "btree_gist",
+    "citext",
+    "cube",
+    "earthdistance",
+    "fuzzystrmatch",
+    "hstore",
+    "intarray",
+    "isn",
+    "ltree",
+    "pg_trgm",
+    "pgcrypto",
+    "postgis",
+    "seg",
+    "tablefunc",
+    "timescaledb",
+    "unaccent",
+    "uuid-ossp",
+    "vector",
+]
+"""The extensions that were reviewed: each has a pack that a policy can switch on."""
 
 
 class Relation(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pg_guard_mcp.model import AccessRules, Limits, Relation
+from pg_guard_mcp.model import AccessRules, Extension, Limits, Relation
 from pg_guard_mcp.settings.dsn import SslMode, check_dsn
 from pg_guard_mcp.settings.values import (
     check_client,
@@ -29,27 +29,6 @@ from pg_guard_mcp.settings.values import (
 
 Detector = Literal[
     "payment-card", "us-ssn", "iban", "email", "phone", "jwt", "private-key", "cloud-key"
-]
-
-Extension = Literal[
-    "btree_gist",
-    "citext",
-    "cube",
-    "earthdistance",
-    "fuzzystrmatch",
-    "hstore",
-    "intarray",
-    "isn",
-    "ltree",
-    "pg_trgm",
-    "pgcrypto",
-    "postgis",
-    "seg",
-    "tablefunc",
-    "timescaledb",
-    "unaccent",
-    "uuid-ossp",
-    "vector",
 ]
 
 # Lax for the tuple alone: TOML and JSON have lists, and we want what cannot change.

@@ -12,32 +12,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from pg_guard_mcp.model import Extension
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAMES = (
-    "btree_gist",
-    "citext",
-    "cube",
-    "earthdistance",
-    "fuzzystrmatch",
-    "hstore",
-    "intarray",
-    "isn",
-    "ltree",
-    "pg_trgm",
-    "pgcrypto",
-    "postgis",
-    "seg",
-    "tablefunc",
-    "timescaledb",
-    "unaccent",
-    "uuid-ossp",
-    "vector",
-)
-"""The extensions that were reviewed."""
+NAMES: tuple[str, ...] = get_args(Extension)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
