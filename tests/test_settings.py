@@ -9,8 +9,7 @@ from typing import get_args
 import pytest
 from dotenv import dotenv_values
 
-from pg_guard_mcp.guard import packs
-from pg_guard_mcp.model import AccessRules, Extension, Limits, Relation
+from pg_guard_mcp.model import AccessRules, Limits, Relation
 from pg_guard_mcp.settings import Settings, load_settings
 from pg_guard_mcp.settings.later import NOT_ENFORCED
 from pg_guard_mcp.settings.sources import SECRET_VARIABLES, dotted, setting_paths, variable_name
@@ -143,7 +142,3 @@ def test_rules_hold_what_the_operator_wrote(tmp_path: Path) -> None:
 
 def test_the_default_limits_are_those_of_the_model() -> None:
     assert Settings().call_limits() == Limits()
-
-
-def test_the_extensions_that_can_be_switched_on_are_those_that_were_reviewed() -> None:
-    assert get_args(Extension) == packs.NAMES
