@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
 from contextlib import suppress
 
 import pytest
@@ -242,3 +244,30 @@ def test_any_text_gets_a_verdict_and_never_a_crash(sql: str) -> None:
 def test_any_text_is_classified_or_refused_and_never_crashes(sql: str) -> None:
     with suppress(Refused):
         classify(sql, max_bytes=LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("plain", "elaborate"),
+    [
+        ("SELECT " + "1," * 99 + "1", "SELECT " + "1," * 99 + "1, 1"),
+        ("SELECT ((((1))))", "SELECT (((((1)))))"),
+        ("SELECT CASE WHEN (((a)))[1] THEN 1 END", "SELECT CASE WHEN (((a[1]))) THEN 1 END"),
+        ("SELECT ((1)), ((1)), ((1))", "SELECT ((1)), (((((1)))))"),
+        ("SELECT 1 FROM t" + " JOIN t ON true" * 6, "SELECT 1 FROM t" + " join t ON true" * 7),
+    ],
+)
+def test_a_text_is_plain_up_to_its_bounds(plain: str, elaborate: str) -> None:
+    assert bounds.is_plain(bounds.check(plain.encode())[0])
+    assert not bounds.is_plain(bounds.check(elaborate.encode())[0])
+
+
+@pytest.mark.parametrize("category", ["Zs", "Zl", "Zp", "Cf", "Co", "Cn"])
+def test_no_invisible_character_stands_outside_a_literal(category: str) -> None:
+    character = next(
+        chr(code)
+        for code in range(0x80, sys.maxunicode)
+        if unicodedata.category(chr(code)) == category
+    )
+
+    assert broken(f"SELECT 1{character}") == "bounds"
+    assert broken(f"SELECT '{character}'") is None

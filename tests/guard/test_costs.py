@@ -43,6 +43,7 @@ def test_what_costs_more_than_it_can_mean_is_out_of_bounds(sql: str) -> None:
     [
         nested("sort_array(1, ", MAX_UNKNOWN_DEPTH),
         nested("lower(", 20),
+        "SELECT " + ", ".join(["sort_array(sort_array(1))"] * MAX_UNKNOWN_DEPTH),
         "SELECT " + ", ".join(["a[1].b[1]"] * 100),
         "SELECT a" + "[1].b" * 17,
         "SELECT 1 FROM " + ", ".join(["users"] * MAX_RELATIONS),
