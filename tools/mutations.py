@@ -129,12 +129,12 @@ def _flow(node: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
     elif isinstance(node, ast.comprehension):
         for index in range(len(node.ifs)):
             yield f"filter {index + 1} is dropped", _dropper(node.ifs, index)
-    elif isinstance(node, ast.Return) and not _is_none(node.value):
+    elif isinstance(node, ast.Return) and not _is_falsy(node.value):
         yield "None is returned", lambda: _set(node, "value", ast.Constant(None))
 
 
-def _is_none(value: ast.expr | None) -> bool:
-    return value is None or (isinstance(value, ast.Constant) and value.value is None)
+def _is_falsy(value: ast.expr | None) -> bool:
+    return value is None or (isinstance(value, ast.Constant) and not value.value)
 
 
 def _statements(node: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
