@@ -55,7 +55,7 @@ MAX_COMMENTS = 500
 """Those inside others included: libpg_query takes time quadratic in `/**/`, 2.5 s for 10,000."""
 MAX_OPERATOR_BYTES = 63
 """As in Postgres. libpg_query took 4.3 s to refuse one of 20,000."""
-PLAIN_TOKENS, PLAIN_DEPTH, PLAINJOINS = 200, 4, 6
+PLAIN_TOKENS, PLAIN_DEPTH, PLAIN_JOINS = 200, 4, 6
 """Up to here a text is plain: no way of writing it is known that takes a parser long.
 
 Of 2,764 reads that agents wrote, 92% are.
@@ -132,7 +132,7 @@ def is_plain(found: list[Token]) -> bool:
             depth -= 1
         elif text in JOIN:
             joins += 1
-    return joins <= PLAINJOINS
+    return joins <= PLAIN_JOINS
 
 
 def _broken(text: bytes, found: list[Token]) -> Iterator[Finding]:
