@@ -273,6 +273,16 @@ anyio.run(wait)
     assert not child.is_running()
 
 
+async def test_it_may_take_little_and_hears_nothing_of_the_terminal(parsers: Parsers) -> None:
+    await see(parsers, "SELECT 1")
+    process = psutil.Process(process_id())
+
+    assert process.rlimit(psutil.RLIMIT_AS) == (2 << 30, 2 << 30)
+    assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+    assert 0 < process.rlimit(psutil.RLIMIT_CPU)[0] < 60
+    assert os.getsid(process.pid) == process.pid
+
+
 async def test_it_is_told_no_secret(parsers: Parsers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PG_GUARD_PASSWORD", "hunter-two")
     await parsers.warm_up()
