@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from pg_guard_mcp.errors import ConfigurationError, Unavailable
+from pg_guard_mcp.errors import ConfigurationError, DatabaseError, Problem, Unavailable
+from pg_guard_mcp.guard import masking
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.narrowing import narrow
 from pg_guard_mcp.postgres import snapshot
@@ -63,7 +64,7 @@ class CurrentPolicy:
             GuardError: the catalog cannot be read, or the rules do not fit it.
 
         """
-        return self._for(client, await self._not_older_than(_OLD_SECONDS))
+        return await self._for(client, await self._not_older_than(_OLD_SECONDS))
 
     async def refreshed(self, client: str = "") -> Policy:
         """Return a policy from a catalog read anew, unless that was done moments ago.
@@ -72,7 +73,7 @@ class CurrentPolicy:
             GuardError: as `current`.
 
         """
-        return self._for(client, await self._not_older_than(_RENEW_SECONDS))
+        return await self._for(client, await self._not_older_than(_RENEW_SECONDS))
 
     def forget(self) -> None:
         """Make the next call read the catalog anew."""
@@ -84,13 +85,15 @@ class CurrentPolicy:
                 self._policy = await self._make()
             return self._policy
 
-    def _for(self, client: str, everybody: Policy) -> Policy:
+    async def _for(self, client: str, everybody: Policy) -> Policy:
         """Narrow the policy for a client that has rules of its own, once a catalog."""
         if client not in self._clients:
             return everybody
         if client not in self._narrowed:
             with _told():
-                self._narrowed[client] = narrow(everybody, self._clients[client])
+                narrowed = narrow(everybody, self._clients[client])
+                await check_constants(narrowed, self._database, self._application)
+            self._narrowed[client] = narrowed
         return self._narrowed[client]
 
     async def _make(self) -> Policy:
@@ -100,7 +103,32 @@ class CurrentPolicy:
         self._made = time.monotonic()
         self._narrowed.clear()
         with _told():
-            return policies.build(self._rules, catalog)
+            policy = policies.build(self._rules, catalog)
+            await check_constants(policy, self._database, self._application)
+            return policy
+
+
+async def check_constants(policy: Policy, database: Database, application: str) -> None:
+    """Have Postgres read every constant that stands for a column as that column's type.
+
+    Raises:
+        ConfigurationError: it cannot read one; all such problems at once.
+        GuardError: Postgres cannot be asked.
+
+    """
+    problems: list[Problem] = []
+    for query, where in masking.constants(policy.masks, policy.catalog).items():
+        try:
+            await database.fetch(query, max_rows=1, application=application)
+        except DatabaseError:
+            problems.append(
+                Problem(
+                    f"the constant that masks {where} is no value of its type",
+                    "write one that Postgres reads as that type, or use null",
+                )
+            )
+    if problems:
+        raise ConfigurationError(problems)
 
 
 @contextmanager

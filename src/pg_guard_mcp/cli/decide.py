@@ -110,22 +110,23 @@ async def decide(sql: str, policy: Policy, limits: Limits, parsers: Parsers) -> 
 
 async def _open_policy(arguments: argparse.Namespace) -> tuple[Policy, Limits]:
     """Read the catalog of the configured database and build the policy from it."""
+    from pg_guard_mcp.current_policy import check_constants
     from pg_guard_mcp.postgres import snapshot
     from pg_guard_mcp.server.assembly import open_database
 
     settings = configuration.load(arguments)
     rules = settings.access_rules()
+    clients = client_rules(settings)
+    application = f"pg-guard/{settings.profile}/decide"
     database = open_database(settings, os.environ)
     try:
-        catalog = await snapshot.take(
-            database, f"pg-guard/{settings.profile}/decide", named=rules.relations
-        )
+        catalog = await snapshot.take(database, application, named=rules.relations)
+        policy, limits = policies.build(rules, catalog), settings.call_limits()
+        if arguments.client in clients:
+            policy = narrow(policy, clients[arguments.client])
+        await check_constants(policy, database, application)
     finally:
         await database.close()
-    policy, limits = policies.build(rules, catalog), settings.call_limits()
-    clients = client_rules(settings)
-    if arguments.client in clients:
-        policy = narrow(policy, clients[arguments.client])
     return policy, client_limits(settings).get(arguments.client, limits)
 
 

@@ -1,8 +1,8 @@
 """A mask's kind and a column in, the SQL expression that stands for the column out.
 
 A mask keeps its column's type, or what its domain is over, so that what was valid over the column
-stays valid over the mask, and keeps NULL: that a value is missing is not masked. Every function
-and operator is named with its schema.
+stays valid over the mask, and keeps NULL: that a value is missing is not masked. Lengths, precision
+and scale are not kept. Every function and operator is named with its schema.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Problem
 from pg_guard_mcp.guard.lexer import quote, quote_literal
+from pg_guard_mcp.model import GuardedQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pg_guard_mcp.catalog import Column
+    from pg_guard_mcp.catalog import Catalog, Column
     from pg_guard_mcp.model import Relation
 
 KINDS = ("redact", "null", "email", "last4", "first1", "hash", "year", "bucket", "const", "clean")
@@ -27,9 +28,24 @@ _HMAC_BLOCK_BYTES = 64
 _ADDRESS = r"^[^@\s]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,24}$"
 _LAST_LABEL = r"[A-Za-z]{2,24}$"
 _KIND = re.compile(r"(?P<name>[a-z0-9]+)(?::(?P<argument>.*))?", re.DOTALL)
-_TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "citext"})
-_DATE_TYPES = frozenset({"date", "timestamp", "timestamptz"})
-_NUMBER_TYPES = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
+_MODIFIER = re.compile(r"\([0-9, -]+\)")
+_TEXTS = {
+    "text": "text",
+    "character varying": "character varying",
+    "character": "bpchar",
+    "bpchar": "bpchar",
+}
+_CITEXT = re.compile(r"(?:[a-z_][a-z0-9_$]*|\"(?:[^\"]|\"\")+\")\.citext")
+_DATES = frozenset({"date", "timestamp without time zone", "timestamp with time zone"})
+_LEAST = {
+    "smallint": "-32768",
+    "integer": "-2147483648",
+    "bigint": "-9223372036854775808",
+}
+"""What a bucket below zero may not go under, for whole numbers."""
+_NUMBERS = frozenset({*_LEAST, "real", "double precision", "numeric"})
+_HASHED = frozenset({"bytea", "uuid", "bigint"})
+"""What has room for a hash that no two values share. Four bytes have not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +72,8 @@ class Mask:
 def expression(mask: Mask, column: Column) -> str:
     """Return SQL that stands for `column`, in its type and under no name.
 
+    What a domain is over stands for the domain, and a text type without its length: a mask that
+    was cut off at the end would be no mask of that kind any more, and equal hashes would differ.
     `hash` reads `$1` and `$2`: the inner and outer key of an HMAC, as bytea.
     """
     value = quote(column.name)
@@ -81,23 +99,18 @@ def expression(mask: Mask, column: Column) -> str:
         case "first1":
             masked = f"pg_catalog.left({text}, 1) OPERATOR(pg_catalog.||) '***'"
         case "hash":
-            masked = _hmac(text)
+            masked = _hash(value, column)
         case "year":
-            return f"CAST(pg_catalog.date_trunc('year', {value}) AS {column.unchecked})"
+            return f"CAST(pg_catalog.date_trunc('year', {value}) AS {_target(column)})"
         case "bucket":
-            width = mask.argument
-            return (
-                f"CAST(pg_catalog.floor({value} OPERATOR(pg_catalog./) {width}::pg_catalog.numeric)"
-                f" OPERATOR(pg_catalog.*) {width}"
-                f" AS {column.unchecked})"
-            )
+            masked = _bucket(value, mask.argument, column)
         case "const":
-            return f"CAST({quote_literal(mask.argument)} AS {column.unchecked})"
+            return f"CAST({quote_literal(mask.argument)} AS {_target(column)})"
         case _:
             if not _is_text(column):
                 return _null(column)
             masked = quote_literal(REDACTED)
-    masked = f"CAST({masked} AS {column.unchecked})"
+    masked = f"CAST({masked} AS {_target(column)})"
     return f"CASE WHEN {value} IS NULL THEN {_null(column)} ELSE {masked} END"
 
 
@@ -137,8 +150,9 @@ def column_problem(mask: Mask, column: Column, where: str) -> Problem | None:
     serves = (
         name in {"redact", "null", "const", "clean"}
         or (name in {"email", "last4", "first1", "hash"} and _is_text(column))
-        or (name == "year" and column.type_name in _DATE_TYPES)
-        or (name == "bucket" and column.type_name in _NUMBER_TYPES)
+        or (name == "hash" and _bare(column) in _HASHED)
+        or (name == "year" and _bare(column) in _DATES)
+        or (name == "bucket" and _bare(column) in _NUMBERS)
     )
     if serves:
         return None
@@ -146,6 +160,20 @@ def column_problem(mask: Mask, column: Column, where: str) -> Problem | None:
         f"mask {name!r} cannot serve {where}, which is {column.type}",
         'use "redact" or "null", which serve every type',
     )
+
+
+def constants(
+    masks: Mapping[Relation, Mapping[str, Mask]], catalog: Catalog
+) -> Mapping[GuardedQuery, str]:
+    """Return a query for every constant that a type may not take, with a column it masks."""
+    found: dict[GuardedQuery, str] = {}
+    for relation, columns in masks.items():
+        for column in catalog.relations[relation].columns:
+            mask = columns.get(column.name)
+            if mask and mask.pattern and mask.name == "const" and not _is_text(column):
+                query = GuardedQuery(sql=f"SELECT {expression(mask, column)}")
+                found.setdefault(query, f"{relation}.{column.name}")
+    return found
 
 
 def pattern_problems(pattern: str, kind: str) -> Iterator[Problem]:
@@ -180,22 +208,60 @@ def hmac_pads(key: bytes) -> tuple[str, str]:
     )
 
 
+def _bare(column: Column) -> str:
+    """Return the type, or what its domain is over, without length, precision and scale."""
+    return _MODIFIER.sub("", column.unchecked)
+
+
 def _is_text(column: Column) -> bool:
-    return column.type_name in _TEXT_TYPES
+    return _bare(column) in _TEXTS or _is_citext(column)
+
+
+def _is_citext(column: Column) -> bool:
+    return _CITEXT.fullmatch(column.unchecked) is not None
+
+
+def _target(column: Column) -> str:
+    """Return the type a mask is cast to: without what could cut it off or be too narrow for it."""
+    bare = _bare(column)
+    return _TEXTS.get(bare) or (bare if bare in _NUMBERS else column.unchecked)
 
 
 def _null(column: Column) -> str:
-    return f"CAST(NULL AS {column.unchecked})"
+    return f"CAST(NULL AS {_target(column)})"
 
 
-def _hmac(text: str) -> str:
-    """HMAC-SHA-256 (RFC 2104) of `text`, its first 128 bits in hex.
-
-    The two padded keys arrive as parameters, so that no key is ever in SQL text.
-    """
-    return (
-        "pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(CAST($2 AS pg_catalog.bytea)"
-        " OPERATOR(pg_catalog.||)"
-        " pg_catalog.sha256(CAST($1 AS pg_catalog.bytea) OPERATOR(pg_catalog.||)"
-        f" pg_catalog.convert_to({text}, 'UTF8'))), 'hex'), 32)"
+def _bucket(value: str, width: str, column: Column) -> str:
+    """Give the lower end of the bucket a number is in, or the type's own where that is higher."""
+    floor = (
+        f"pg_catalog.floor({value} OPERATOR(pg_catalog./) {width}::pg_catalog.numeric)"
+        f" OPERATOR(pg_catalog.*) {width}"
     )
+    least = _LEAST.get(_bare(column))
+    return f"GREATEST({floor}, {least})" if least else floor
+
+
+def _hash(value: str, column: Column) -> str:
+    """HMAC-SHA-256 (RFC 2104) of what a value reads as, its first 128 bits, in the column's type.
+
+    Values that are equal to Postgres have one hash: those of citext in any case. As a text and a
+    uuid it is the same 32 digits, so that a key joins with its copy of the other type.
+    """
+    text = f"CAST({value} AS pg_catalog.text)"
+    if _is_citext(column):
+        text = f"pg_catalog.lower({text})"
+    bare = _bare(column)
+    message = value if bare == "bytea" else f"pg_catalog.convert_to({text}, 'UTF8')"
+    # The two padded keys arrive as parameters, so that no key is ever in SQL text.
+    code = (
+        "pg_catalog.sha256(CAST($2 AS pg_catalog.bytea) OPERATOR(pg_catalog.||)"
+        " pg_catalog.sha256(CAST($1 AS pg_catalog.bytea) OPERATOR(pg_catalog.||)"
+        f" {message}))"
+    )
+    if bare == "bytea":
+        return f"pg_catalog.substr({code}, 1, 16)"
+    digits = f"pg_catalog.encode({code}, 'hex')"
+    if bare == "bigint":
+        # Fifteen digits are sixty bits, and no sign.
+        return f"CAST('x0' OPERATOR(pg_catalog.||) pg_catalog.left({digits}, 15) AS bit(64))"
+    return f"pg_catalog.left({digits}, 32)"
