@@ -2,8 +2,9 @@
 
 Every relation is qualified, because the transaction runs with `search_path = pg_catalog`. A
 relation with masked columns gives way to a subselect in which the masks stand, and one that the
-role may read in part to a subselect of that part. What pg_typeof returns is cast to text. Nothing
-else changes, to the byte. What comes out is parsed again and must name exactly the relations
+role may read in part to a subselect of that part; where such a relation's primary key is grouped
+by, so are the columns used beside it. What pg_typeof returns is cast to text. Nothing else changes,
+to the byte. What comes out is parsed again and must name exactly the relations
 judged, the replaced ones only inside our own subselects, and call what the agent's text calls.
 """
 
@@ -14,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.errors import Internal
-from pg_guard_mcp.guard import grammar, masking, paths, reading
+from pg_guard_mcp.guard import grammar, grouping, masking, paths, reading
 from pg_guard_mcp.guard.lexer import Unreadable, quote, tokens
 from pg_guard_mcp.model import GuardedQuery, Relation, Splice
 from pg_guard_mcp.uses import Span
@@ -48,6 +49,7 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
             *_column_splices(statement, resolved, policy),
             *_name_splices(statement, policy.names),
             *_type_name_splices(statement),
+            *grouping.splices(statement, policy),
         ]
     )
     text = apply(statement.sql.encode(), splices)
@@ -260,6 +262,6 @@ def _places(splices: Sequence[Splice]) -> Iterator[Span]:
     shift = 0
     for span, replacement in splices:
         start = span.start + shift
-        if b"SELECT" in replacement:
+        if replacement.startswith((b"(SELECT ", b"SELECT ")):
             yield Span(start, start + len(replacement))
         shift += len(replacement) - (span.end - span.start)

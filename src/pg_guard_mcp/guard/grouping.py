@@ -1,0 +1,189 @@
+"""A statement that groups by a primary key in, what to add to its GROUP BY out.
+
+Postgres lets a query that groups by a table's primary key select the table's other columns: the
+key says what they are (PostgreSQL manual, GROUP BY Clause). It knows that of a table only, and not
+of the subselect that stands for one. So the columns that the query uses beside the key are named in
+its GROUP BY as well, behind the key. That changes no group, because the key does say what they are.
+A query with grouping sets is left alone, and so is a key that is masked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from pg_guard_mcp.guard import grammar, lexer
+from pg_guard_mcp.guard.lexer import quote
+from pg_guard_mcp.model import Splice
+from pg_guard_mcp.uses import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pg_guard_mcp.catalog import RelationInfo
+    from pg_guard_mcp.guard.policy import Policy
+    from pg_guard_mcp.model import AdmittedStatement
+
+Fields: TypeAlias = "Mapping[str, Any]"
+
+_GROUPED = ("targetList", "havingClause", "sortClause", "windowClause", "distinctClause")
+"""The parts of a SELECT that are worked out when its rows have been grouped."""
+_WITHOUT_EQUALITY = frozenset(
+    f"{array}{name}"
+    for name in "json xml point lseg path box polygon line circle".split()
+    for array in ("", "_")
+)
+"""Types that Postgres cannot group by."""
+_WHOLE_ROW = ""
+
+
+class _Source(NamedTuple):
+    """A relation in FROM that a subselect stands for, and the name it goes by."""
+
+    name: str
+    info: RelationInfo
+    key: frozenset[str]
+
+    def column(self, parts: Sequence[str]) -> str | None:
+        """Return which column of it a reference may mean, if it may mean one."""
+        known = {column.name for column in self.info.readable}
+        meant = len(parts) == 1 or parts[-2] == self.name
+        return parts[-1] if meant and parts[-1] in known else None
+
+
+class _Item(NamedTuple):
+    """An item of GROUP BY that is a column, and where the item begins."""
+
+    parts: tuple[str, ...]
+    start: int
+
+
+def splices(statement: AdmittedStatement, policy: Policy) -> Iterator[Splice]:
+    """Yield what to write behind the keys that `statement` groups by."""
+    known: dict[int, tuple[RelationInfo, frozenset[str]]] = {}
+    for use in statement.relations:
+        relation = policy.resolve(use.schema, use.name)
+        if relation and policy.stands_in(relation):
+            info = policy.open_relations[relation]
+            if key := _key(info, policy):
+                known[use.name_start] = info, key
+    if not known or "group" not in statement.sql.lower():
+        return
+    ends = _ends(statement.sql.encode())
+    for select in _grouping_selects(grammar.parse(statement.sql)):
+        items = list(_items(select))
+        for source in _sources(select.get("fromClause", ()), known):
+            grouped = {
+                column: ends[item.start] for item in items if (column := source.column(item.parts))
+            }
+            wanted = _used(select, source) - grouped.keys()
+            if wanted and source.key <= grouped.keys():
+                place = max(grouped[column] for column in source.key)
+                yield Splice(Span(place, place), _names(source, sorted(wanted)).encode())
+
+
+def _key(info: RelationInfo, policy: Policy) -> frozenset[str]:
+    """Return the columns of a primary key that is open and not masked, or none."""
+    plain = {column.name for column in info.readable} - policy.masked(info.relation).keys()
+    keys = (frozenset(key.columns) for key in info.keys if key.primary)
+    return next((key for key in keys if key <= plain), frozenset())
+
+
+def _ends(text: bytes) -> Mapping[int, int]:
+    """Return where a dotted name, or a number, ends, by where it begins."""
+    found = [token for token in lexer.tokens(text) if token.kind is not lexer.Kind.COMMENT]
+    ends: dict[int, int] = {}
+    for index in range(len(found) - 1, -1, -1):
+        token = found[index]
+        is_name = found[index + 1 : index + 2] and found[index + 1].text == b"."
+        ends[token.start] = ends.get(found[index + 2].start, token.end) if is_name else token.end
+    return ends
+
+
+def _grouping_selects(tree: object) -> Iterator[Fields]:
+    """Yield every SELECT that groups, by plain items only."""
+    stack = [tree]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack.extend(value)
+        elif isinstance(value, dict):
+            items = value.get("groupClause", ())
+            if items and not any("GroupingSet" in item for item in items):
+                yield value
+            stack.extend(value.values())
+
+
+def _sources(
+    items: Sequence[Fields], known: Mapping[int, tuple[RelationInfo, frozenset[str]]]
+) -> Iterator[_Source]:
+    """Yield what FROM names; columns that an alias renames are left alone."""
+    stack = list(items)
+    while stack:
+        ((kind, fields),) = stack.pop().items()
+        alias = fields.get("alias", {})
+        if kind == "JoinExpr" and not alias:
+            stack += [fields["larg"], fields["rarg"]]
+        elif kind == "RangeVar" and "colnames" not in alias:
+            found = known.get(fields.get("location", 0))
+            if found is not None:
+                yield _Source(alias.get("aliasname") or fields["relname"], *found)
+
+
+def _items(select: Fields) -> Iterator[_Item]:
+    """Yield the columns a SELECT groups by: named, or by the place or name of an output."""
+    targets = [target["ResTarget"] for target in select.get("targetList", ())]
+    outputs = {target["name"]: target["val"] for target in targets if "name" in target}
+    stack = list(select["groupClause"])
+    while stack:
+        ((kind, fields),) = stack.pop().items()
+        start = fields.get("location", 0)
+        if kind == "RowExpr":
+            stack += fields["args"]
+        if kind == "ColumnRef":
+            parts = _parts(fields)
+            yield _Item(parts, start)
+            if len(parts) == 1 and "ColumnRef" in outputs.get(parts[0], ()):
+                yield _Item(_parts(outputs[parts[0]]["ColumnRef"]), start)
+        if kind == "A_Const":
+            place = fields.get("ival", {}).get("ival", 0)
+            if 0 < place <= len(targets) and "ColumnRef" in targets[place - 1]["val"]:
+                yield _Item(_parts(targets[place - 1]["val"]["ColumnRef"]), start)
+
+
+def _used(select: Fields, source: _Source) -> set[str]:
+    """Return the columns of `source` that a SELECT uses once it has grouped.
+
+    A subquery among them may mean another relation by the same name; one column more does no harm.
+    """
+    columns = {
+        column.name for column in source.info.readable if column.type_name not in _WITHOUT_EQUALITY
+    }
+    found: set[str] = set()
+    stack: list[object] = [select.get(part, ()) for part in _GROUPED]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack.extend(value)
+        elif isinstance(value, dict):
+            if "ColumnRef" in value:
+                parts = _parts(value["ColumnRef"])
+                if parts[-1] == "*":
+                    found |= columns if parts in {("*",), (source.name, "*")} else set()
+                elif parts == (source.name,) and source.column(parts) is None:
+                    found.add(_WHOLE_ROW)
+                elif source.column(parts) in columns:
+                    found.add(parts[-1])
+            stack.extend(value.values())
+    return found
+
+
+def _names(source: _Source, columns: Sequence[str]) -> str:
+    """Write columns as a list, each with the name its relation goes by."""
+    name = quote(source.name)
+    return "".join(f", {name}.{quote(column)}" if column else f", {name}" for column in columns)
+
+
+def _parts(reference: Fields) -> tuple[str, ...]:
+    return tuple(
+        part["String"].get("sval", "") if "String" in part else "*" for part in reference["fields"]
+    )
