@@ -33,8 +33,12 @@ _SHORT = 4_000
 """Characters that cost less than a hundredth of a second here, whatever they say."""
 
 
-async def judged(sql: str, policy: Policy, limits: Limits, parsers: Parsers) -> GuardedQuery:
+async def judged(
+    sql: str, policy: Policy, limits: Limits, parsers: Parsers, *, to_plan: bool = False
+) -> GuardedQuery:
     """Turn an agent's text into SQL that may run; nobody but the second parser is asked.
+
+    `to_plan` is for a query that will be planned and not run.
 
     Raises:
         Refused: something speaks against it; every finding travels with it.
@@ -45,7 +49,7 @@ async def judged(sql: str, policy: Policy, limits: Limits, parsers: Parsers) -> 
     with span("judge"):
         admitted = policies.admit(await _work(sql, policies.judge, statement, policy, RULES))
     with span("rewrite"):
-        return await _work(sql, rewrite, admitted, policy)
+        return await _work(sql, partial(rewrite, to_plan=to_plan), admitted, policy)
 
 
 async def _classify(sql: str, limits: Limits, parsers: Parsers) -> Statement:

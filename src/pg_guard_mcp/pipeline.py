@@ -97,7 +97,7 @@ async def explain(call: ToolCall, guard: Guard) -> str:
         guarded, policy = await _by_names(
             guard,
             call.client,
-            lambda policy: judged(sql, policy, limits, guard.parsers),
+            lambda policy: judged(sql, policy, limits, guard.parsers, to_plan=True),
         )
         plan = as_plan(guarded)
         record.admitted(relations=plan.relations, masked=plan.masked)

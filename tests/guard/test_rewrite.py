@@ -366,9 +366,17 @@ def test_a_splice_changes_nothing_but_its_relation(
 # The check after the splice: each of these breaks a piece of the rewrite, and none gets through.
 
 
-def nothing(*_: object) -> list[Splice]:
+def nothing(*_: object, **__: object) -> list[Splice]:
     """Splice nothing."""
     return []
+
+
+HIDDEN = '"id", CAST(NULL AS text) AS "email"'
+
+
+def subselect(targets: str, rest: str = "") -> str:
+    """Write a subselect that gives out something else."""
+    return f'(SELECT {targets} FROM "shop"."customers"{rest}) AS "customers"'
 
 
 def test_the_unbroken_splice_passes() -> None:
@@ -379,18 +387,53 @@ def test_the_unbroken_splice_passes() -> None:
     ("piece", "broken"),
     [
         ("_relation_splices", nothing),
-        ("_subselect", lambda *_: '(SELECT "id", "email" FROM "shop"."orders") AS "customers"'),
-        ("_subselect", lambda *_: '"shop"."customers"'),
-        ("_subselect", lambda *_: '(SELECT * FROM "hr"."salaries") AS "customers"'),
-        ("_subselect", lambda *_: "(SELECT 1) AS customers"),
-        ("_subselect", lambda *_: '(SELECT 1 FROM "shop"."customers"'),
-        ("_subselect", lambda *_: '(SELECT 1 FROM "shop"."customers") AS a; SELECT 1'),
-        ("_subselect", lambda *_: '(SELECT 1 FROM "shop"."customers" FOR UPDATE) AS "customers"'),
-        ("_subselect", lambda *_: '(SELECT 1 FROM "customers") AS "customers"'),
-        ("_subselect", lambda *_: '(SELECT 1 FROM "shop"."customers", pg_class) AS "customers"'),
-        ("_subselect", lambda *_: '(WITH a AS (DELETE FROM x) SELECT 1 FROM "shop"."customers") a'),
-        ("_subselect", lambda *_: '(SELECT f("email") FROM "shop"."customers") AS "customers"'),
-        ("_subselect", lambda *_: '(SELECT s.f("email") FROM "shop"."customers") AS "customers"'),
+        (
+            "_subselect",
+            lambda *_, **__: '(SELECT "id", "email" FROM "shop"."orders") AS "customers"',
+        ),
+        ("_subselect", lambda *_, **__: '"shop"."customers"'),
+        ("_subselect", lambda *_, **__: '(SELECT * FROM "hr"."salaries") AS "customers"'),
+        ("_subselect", lambda *_, **__: "(SELECT 1) AS customers"),
+        ("_subselect", lambda *_, **__: '(SELECT 1 FROM "shop"."customers"'),
+        ("_subselect", lambda *_, **__: '(SELECT 1 FROM "shop"."customers") AS a; SELECT 1'),
+        (
+            "_subselect",
+            lambda *_, **__: '(SELECT 1 FROM "shop"."customers" FOR UPDATE) AS "customers"',
+        ),
+        ("_subselect", lambda *_, **__: '(SELECT 1 FROM "customers") AS "customers"'),
+        (
+            "_subselect",
+            lambda *_, **__: '(SELECT 1 FROM "shop"."customers", pg_class) AS "customers"',
+        ),
+        (
+            "_subselect",
+            lambda *_, **__: '(WITH a AS (DELETE FROM x) SELECT 1 FROM "shop"."customers") a',
+        ),
+        (
+            "_subselect",
+            lambda *_, **__: '(SELECT f("email") FROM "shop"."customers") AS "customers"',
+        ),
+        (
+            "_subselect",
+            lambda *_, **__: '(SELECT s.f("email") FROM "shop"."customers") AS "customers"',
+        ),
+        ("_subselect", lambda *_, **__: subselect('"id", "email"')),
+        ("_subselect", lambda *_, **__: subselect('"id", CAST("email" AS text) AS "email"')),
+        ("_subselect", lambda *_, **__: subselect('"id", "id" AS "email"')),
+        ("_subselect", lambda *_, **__: subselect('"id", CAST(NULL AS text) AS "mail"')),
+        (
+            "_subselect",
+            lambda *_, **__: subselect('"email" AS "id", CAST(NULL AS text) AS "email"'),
+        ),
+        ("_subselect", lambda *_, **__: subselect('lower("id") AS "id", NULL AS "email"')),
+        ("_subselect", lambda *_, **__: subselect('CAST(NULL AS text) AS "email", "id"')),
+        ("_subselect", lambda *_, **__: subselect('"id", NULL AS "email", "ssn"')),
+        ("_subselect", lambda *_, **__: subselect("*")),
+        ("_subselect", lambda *_, **__: subselect('"id", CONCAT("email", "ssn") AS "email"')),
+        ("_subselect", lambda *_, **__: subselect(HIDDEN, " WHERE email LIKE 'a%'")),
+        ("_subselect", lambda *_, **__: subselect(HIDDEN, ' ORDER BY "email"')),
+        ("_subselect", lambda *_, **__: subselect(HIDDEN, " LIMIT 1")),
+        ("_subselect", lambda *_, **__: subselect(HIDDEN, ', "shop"."customers" AS "b"')),
         ("_column_splices", lambda *_: [Splice(Span(7, 7), b"pg_sleep(1), ")]),
         ("_column_splices", lambda *_: [Splice(Span(7, 12), b"lower(email)")]),
         ("_name_splices", lambda *_: [Splice(Span(7, 7), b"extract(year FROM now()), ")]),
@@ -418,10 +461,10 @@ def test_a_splice_at_the_wrong_place_never_leaves(
     statement = admitted("SELECT email FROM shop.customers WHERE id = 1", SMALL)
     real = rewrite._relation_splices
 
-    def misplaced(*arguments: object) -> list[Splice]:
+    def misplaced(*arguments: object, **options: object) -> list[Splice]:
         return [
             Splice(Span(span.start + shift, span.end + shift), replacement)
-            for span, replacement in real(*arguments)  # type: ignore[arg-type]  # passed on as they are
+            for span, replacement in real(*arguments, **options)  # type: ignore[arg-type]  # passed on as they are
         ]
 
     monkeypatch.setattr(rewrite, "_relation_splices", misplaced)
@@ -435,7 +478,9 @@ def test_a_splice_missing_for_one_of_two_uses_never_leaves(
 ) -> None:
     statement = admitted("SELECT 1 FROM shop.customers a, shop.customers b", SMALL)
     real = rewrite._relation_splices
-    monkeypatch.setattr(rewrite, "_relation_splices", lambda *some: list(real(*some))[:1])
+    monkeypatch.setattr(
+        rewrite, "_relation_splices", lambda *some, **options: list(real(*some, **options))[:1]
+    )
 
     with pytest.raises(Internal):
         rewrite.rewrite(statement, SMALL)

@@ -19,7 +19,7 @@ from pg_guard_mcp.model import GuardedQuery
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pg_guard_mcp.catalog import Catalog, Column
+    from pg_guard_mcp.catalog import Catalog, Column, RelationKind
     from pg_guard_mcp.model import Relation
 
 KINDS = ("redact", "null", "email", "last4", "first1", "hash", "year", "bucket", "const", "clean")
@@ -112,6 +112,17 @@ def expression(mask: Mask, column: Column) -> str:
             masked = quote_literal(REDACTED)
     masked = f"CAST({masked} AS {_target(column)})"
     return f"CASE WHEN {value} IS NULL THEN {_null(column)} ELSE {masked} END"
+
+
+def unknown(column: Column, kind: RelationKind) -> str:
+    """Return SQL that stands for a masked column where a query is planned and not run.
+
+    It says nothing of the column, so that Postgres plans without what it knows of the values: from
+    how many groups it expects, anybody could tell how many there are. Of `xmin` it knows nothing,
+    and every row of a table has one; a view's and a foreign table's have none.
+    """
+    value = "NULL" if kind in {"view", "foreign table"} else "CAST(xmin AS pg_catalog.text)"
+    return f"CAST({value} AS {_target(column)})"
 
 
 def stricter(

@@ -2,7 +2,8 @@
 
 Relations that the statement did not name (what a view reads) are shown as hidden. Conditions are
 shown only where nothing in the plan is masked or hidden: they quote mask expressions and the
-definitions of views.
+definitions of views. What Postgres expects of masked columns is kept from it beforehand, see
+`masking.unknown`.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def render_plan(result: MaskedResult, query: GuardedQuery, tag: str) -> Rendered
         f"Planned, not run: about {root['Plan Rows']} rows at a cost of {root['Total Cost']}."
         f" The costliest step is {_title(worst)} ({_own_cost(worst.node):.2f})."
     )
+    if query.masked:
+        header += " It is planned as if nothing were known of the values in masked columns."
     return framed(header, lines, tag, rows=len(lines))
 
 

@@ -4,37 +4,33 @@ Every relation is qualified, because the transaction runs with `search_path = pg
 relation with masked columns gives way to a subselect in which the masks stand, and one that the
 role may read in part to a subselect of that part; where such a relation's primary key is grouped
 by, so are the columns used beside it. What pg_typeof returns is cast to text. Nothing else changes,
-to the byte. What comes out is parsed again and must name exactly the relations
-judged, the replaced ones only inside our own subselects, and call what the agent's text calls.
+to the byte. What comes out is read once more: see `proof`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.errors import Internal
-from pg_guard_mcp.guard import grammar, grouping, masking, paths, reading
+from pg_guard_mcp.guard import grouping, masking, paths, proof
 from pg_guard_mcp.guard.lexer import Unreadable, quote, tokens
 from pg_guard_mcp.model import GuardedQuery, Relation, Splice
 from pg_guard_mcp.uses import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pg_guard_mcp.catalog import Column
     from pg_guard_mcp.guard.names import Names
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.model import AdmittedStatement
-    from pg_guard_mcp.uses import FunctionUse, RelationUse
-
-_DEFECT = "the guarded statement did not check out"
-_TELL_US = "This is a defect of the server; the statement did not run."
+    from pg_guard_mcp.uses import RelationUse
 
 
-def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
+def rewrite(statement: AdmittedStatement, policy: Policy, *, to_plan: bool = False) -> GuardedQuery:
     """Splice schemas and masks into the statement's text.
+
+    `to_plan` is for a query that will be planned and not run: see `masking.unknown`.
 
     Raises:
         Internal: the spliced text does not read as it must; a defect of ours, found in time.
@@ -45,7 +41,7 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
     resolved = [(use, _resolve(use, policy)) for use in statement.relations]
     splices = sorted(
         [
-            *_relation_splices(resolved, policy),
+            *_relation_splices(resolved, policy, to_plan=to_plan),
             *_column_splices(statement, resolved, policy),
             *_name_splices(statement, policy.names),
             *_type_name_splices(statement),
@@ -53,14 +49,15 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
         ]
     )
     text = apply(statement.sql.encode(), splices)
-    hidden = {relation for _, relation in resolved if policy.stands_in(relation)}
+    relations = {relation for _, relation in resolved}
+    hidden = {relation for relation in relations if policy.stands_in(relation)}
     if resolved or splices:
-        _check(text, splices, {relation for _, relation in resolved}, hidden, statement)
+        proof.check(text, splices, relations, statement, policy)
     path = paths.find(statement, policy).schemas
     return GuardedQuery(
         sql=text.decode(),
         statement=statement.sql,
-        relations=tuple(sorted({relation for _, relation in resolved})),
+        relations=tuple(sorted(relations)),
         masked=tuple(
             f"{relation}.{column}"
             for relation in sorted(hidden)
@@ -70,7 +67,8 @@ def rewrite(statement: AdmittedStatement, policy: Policy) -> GuardedQuery:
         versions=policy.versions(relation for _, relation in resolved),
         search_path=path,
         definitions=paths.definitions(statement, policy, path),
-        needs_key=any(
+        needs_key=not to_plan
+        and any(
             masking.uses_key(mask)
             for relation in hidden
             for mask in policy.masked(relation).values()
@@ -84,7 +82,7 @@ def apply(text: bytes, splices: Sequence[Splice]) -> bytes:
     position = 0
     for span, replacement in splices:
         if span.start < position:
-            raise Internal(_DEFECT, _TELL_US)
+            raise proof.defect()
         parts += [text[position : span.start], replacement]
         position = span.end
     return b"".join([*parts, text[position:]])
@@ -93,34 +91,38 @@ def apply(text: bytes, splices: Sequence[Splice]) -> bytes:
 def _resolve(use: RelationUse, policy: Policy) -> Relation:
     relation = policy.resolve(use.schema, use.name)
     if relation is None:
-        raise Internal(_DEFECT, _TELL_US)
+        raise proof.defect()
     return relation
 
 
 def _relation_splices(
-    resolved: Sequence[tuple[RelationUse, Relation]], policy: Policy
+    resolved: Sequence[tuple[RelationUse, Relation]], policy: Policy, *, to_plan: bool
 ) -> Iterator[Splice]:
     for use, relation in resolved:
         if policy.stands_in(relation):
-            yield Splice(use.span, _subselect(use, relation, policy).encode())
+            select = _subselect(use, relation, policy, to_plan=to_plan)
+            yield Splice(use.span, select.encode())
         elif use.schema is None:
             yield Splice(
                 Span(use.name_start, use.name_start), f"{quote(relation.schema)}.".encode()
             )
 
 
-def _subselect(use: RelationUse, relation: Relation, policy: Policy) -> str:
+def _subselect(use: RelationUse, relation: Relation, policy: Policy, *, to_plan: bool) -> str:
+    info = policy.open_relations[relation]
     masks = policy.masked(relation)
     shown_as = policy.names.types.shown_as.get(relation, {})
 
     def shown(column: Column) -> str:
         name = quote(column.name)
+        if column.name in masks and to_plan:
+            return f"{masking.unknown(column, info.kind)} AS {name}"
         if column.name in masks:
             return f"{masking.expression(masks[column.name], column)} AS {name}"
         kind = shown_as.get(column.name)
         return f"CAST({name} AS {kind}) AS {name}" if kind else name
 
-    columns = ", ".join(map(shown, policy.open_relations[relation].readable))
+    columns = ", ".join(map(shown, info.readable))
     only = "ONLY " if use.only else ""
     source = f"{only}{quote(relation.schema)}.{quote(relation.name)}"
     select = f"(SELECT {columns} FROM {source})"
@@ -186,49 +188,6 @@ def _type_name_splices(statement: AdmittedStatement) -> Iterator[Splice]:
             yield Splice(Span(token.end, token.end), b" AS pg_catalog.text)")
 
 
-def _check(
-    text: bytes,
-    splices: Sequence[Splice],
-    expected: set[Relation],
-    replaced: set[Relation],
-    statement: AdmittedStatement,
-) -> None:
-    """Read the guarded text again.
-
-    It names the same relations, all qualified, the replaced ones inside our subselects and nowhere
-    else; outside of them it calls what the agent's text calls, and inside pg_catalog alone.
-    """
-    try:
-        facts = reading.read(grammar.parse(text.decode()))
-    except (grammar.NotSql, grammar.TooDeep, reading.NotUnderstood):
-        raise Internal(_DEFECT, _TELL_US) from None
-    ours = list(_places(splices))
-    found = {Relation(relation.schema or "", relation.name) for relation in facts.relations}
-    hidden = all(
-        (Relation(relation.schema or "", relation.name) in replaced)
-        == _inside(relation.start, ours)
-        for relation in facts.relations
-    )
-    theirs = [use for use in facts.functions if not _inside(use.start, ours)]
-    catalog_only = all(
-        use.schema == "pg_catalog" or use.notation == "grammar"
-        for use in facts.functions
-        if _inside(use.start, ours)
-    )
-    same_calls = _calls(theirs) == _calls(statement.functions)
-    if facts.findings or found != expected or not (hidden and catalog_only and same_calls):
-        raise Internal(_DEFECT, _TELL_US)
-
-
-def _inside(offset: int, places: Sequence[Span]) -> bool:
-    return any(start <= offset < end for start, end in places)
-
-
-def _calls(uses: Iterable[FunctionUse]) -> Counter[tuple[str, str]]:
-    """Count calls by name and notation; attributes are left out, for some lose their schema."""
-    return Counter((use.name, use.notation) for use in uses if use.notation != "attribute")
-
-
 def token_at(query: GuardedQuery, position: int) -> str:
     """Return the word of the agent's text, or the dotted name, at a character of the sent SQL.
 
@@ -255,13 +214,3 @@ def token_at(query: GuardedQuery, position: int) -> str:
                 break
             found += token.text
     return found.decode()
-
-
-def _places(splices: Sequence[Splice]) -> Iterator[Span]:
-    """Yield where the masking subselects stand in the spliced text."""
-    shift = 0
-    for span, replacement in splices:
-        start = span.start + shift
-        if replacement.startswith((b"(SELECT ", b"SELECT ")):
-            yield Span(start, start + len(replacement))
-        shift += len(replacement) - (span.end - span.start)

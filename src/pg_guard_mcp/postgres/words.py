@@ -21,8 +21,8 @@ _HINTS = {
     "42702": "Put the relation's alias in front of the column.",
     "42703": "describe_view lists a relation's columns.",
     "42725": "Cast the arguments so that one function fits.",
-    "42803": "Name every selected column in GROUP BY, or aggregate it; a masked primary key does not"
-    " stand for the other columns.",
+    "42803": "Name every selected column in GROUP BY, or aggregate it; a masked primary key"
+    " does not stand for the other columns.",
     "42804": "Cast one side so that the types match.",
     "42883": "Check the argument types, and cast where they differ.",
     "42P01": "Call list_schemas to see what is readable.",
