@@ -163,7 +163,7 @@ class GuardedQuery:
     sql: str
     statement: str = ""
     """The agent's own text, for telling where in it something is wrong."""
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = field(default=(), repr=False)
     relations: tuple[Relation, ...] = ()
     masked: tuple[str, ...] = ()
     """Columns a mask stands before, as `schema.relation.column`."""
@@ -192,7 +192,7 @@ class ResultSet:
     """Rows as Postgres sent them, each cell in Postgres's own text form. Raw: must not leave."""
 
     columns: tuple[ResultColumn, ...]
-    rows: list[tuple[str | None, ...]]
+    rows: list[tuple[str | None, ...]] = field(repr=False)
     cap: Literal["rows", "bytes"] | None = None
     """The cap that cut the result short, if one did."""
 

@@ -171,9 +171,7 @@ def test_an_honest_read_may_call_what_it_calls(call: tuple[str, int]) -> None:
 def test_every_allowed_function_exists_and_may_be_called_with_three_arguments(group: str) -> None:
     for name in REVIEW["allow"][group]["names"]:
         assert is_builtin(name)
-        assert judge_builtin(name, 3) == FunctionVerdict(
-            allowed=True, rule="", reason="", hint="", limited=name in REVIEW["limited"]["names"]
-        )
+        assert judge_builtin(name, 3) == FunctionVerdict(allowed=True, rule="", reason="", hint="")
 
 
 def test_nothing_is_allowed_that_the_review_does_not_name() -> None:
@@ -188,12 +186,6 @@ def test_ts_rewrite_is_refused_unless_it_has_the_three_arguments_that_run_no_sql
 ) -> None:
     assert judge_builtin("ts_rewrite", 3).allowed
     assert judge_builtin("ts_rewrite", argument_count).rule == "no-sql-text"
-
-
-@pytest.mark.parametrize("name", ["repeat", "generate_series", "array_fill", "lpad", "format"])
-def test_an_amplifier_is_allowed_and_says_so(name: str) -> None:
-    assert judge_builtin(name, 2).limited
-    assert not judge_builtin("lower", 1).limited
 
 
 @pytest.mark.parametrize("name", ["pg_sleep", "pg_read_file", "ts_token_type", "textin", "xml"])

@@ -28,20 +28,15 @@ _COLUMN_NAMES = frozenset({"oid", "system", "xid", "xml"})
 
 
 class FunctionVerdict(NamedTuple):
-    """Whether a function may be called; a refusal says under which rule, why, and what instead.
-
-    `limited` marks an allowed one that turns a short statement into much memory or time.
-    """
+    """Whether a function may be called; a refusal says under which rule, why, and what instead."""
 
     allowed: bool
     rule: str
     reason: str
     hint: str
-    limited: bool
 
 
-_ALLOWED = FunctionVerdict(True, "", "", "", limited=False)
-_LIMITED = _ALLOWED._replace(limited=True)
+_ALLOWED = FunctionVerdict(allowed=True, rule="", reason="", hint="")
 
 
 class _Builtin(NamedTuple):
@@ -75,7 +70,7 @@ def judge_builtin(name: str, argument_count: int | None, major: int = 0) -> Func
         return _refused(_review()["arguments"][name])
     if not _has(builtin, major):
         return _missing(name, major)
-    return _LIMITED if builtin.verdict == "limited" else _ALLOWED
+    return _ALLOWED
 
 
 def is_builtin(name: str, major: int = 0) -> bool:
@@ -164,7 +159,7 @@ def _family(name: str) -> str:
 
 def _refused(words: Mapping[str, Any]) -> FunctionVerdict:
     rule = words.get("rule", "allowed-functions")
-    return FunctionVerdict(False, rule, words["reason"], words["hint"], False)
+    return FunctionVerdict(allowed=False, rule=rule, reason=words["reason"], hint=words["hint"])
 
 
 def _missing(name: str, major: int) -> FunctionVerdict:
@@ -175,7 +170,6 @@ def _missing(name: str, major: int) -> FunctionVerdict:
         rule="allowed-functions",
         reason=f"PostgreSQL {major} does not have it",
         hint=f"Use {instead}." if instead else "Use the functions of that version.",
-        limited=False,
     )
 
 
