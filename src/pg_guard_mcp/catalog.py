@@ -187,6 +187,16 @@ class ExtensionInfo(NamedTuple):
     """What functions and operators its schema holds."""
 
 
+class Power(NamedTuple):
+    """A right of the connected role that a reader has no use for, and some of what it is on."""
+
+    kind: str
+    """superuser, bypassrls, createrole, createdb, replication, member, owner, write, sequence or
+    create."""
+    names: tuple[str, ...] = ()
+    total: int = 1
+
+
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 
 
@@ -244,6 +254,8 @@ class Catalog:
     extensions: tuple[ExtensionInfo, ...] = ()
     schemas: Mapping[str, str | None] = field(default_factory=dict)
     """Every schema the role may use, with its comment."""
+    powers: tuple[Power, ...] = ()
+    """What the role may do besides reading."""
 
     @property
     def major(self) -> int:

@@ -19,11 +19,13 @@ from pg_guard_mcp.errors import ConfigurationError, DatabaseError, Problem, Unav
 from pg_guard_mcp.guard import masking
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.narrowing import narrow
+from pg_guard_mcp.guard.powers import problems
 from pg_guard_mcp.postgres import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pg_guard_mcp.catalog import Power
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.model import AccessRules
     from pg_guard_mcp.postgres.database import Database
@@ -46,10 +48,16 @@ class CurrentPolicy:
         *,
         profile: str,
         clients: Mapping[str, AccessRules] = NOBODY,
+        any_role: bool = False,
     ) -> None:
-        """Keep what policies are made of, for everybody and for single clients; ask nobody yet."""
+        """Keep what policies are made of, for everybody and for single clients; ask nobody yet.
+
+        `any_role` is the operator's word that the role may do more than read.
+        """
         self._rules = rules
         self._clients = clients
+        self._any_role = any_role
+        self._told_powers: tuple[Power, ...] = ()
         self._database = database
         self._application = f"pg-guard/{profile}/catalog"
         self._lock = anyio.Lock()
@@ -102,10 +110,29 @@ class CurrentPolicy:
         )
         self._made = time.monotonic()
         self._narrowed.clear()
+        self._check_role(catalog.powers)
         with _told():
             policy = policies.build(self._rules, catalog)
             await check_constants(policy, self._database, self._application)
             return policy
+
+    def _check_role(self, powers: tuple[Power, ...]) -> None:
+        """Refuse to serve with a role that may do more than read, unless the operator said so.
+
+        Raises:
+            Unavailable: it may, and nobody said so.
+
+        """
+        say = logger.warning if self._any_role else logger.error
+        if powers != self._told_powers or not self._any_role:
+            for problem in problems(powers):
+                say("role_problem %s; fix: %s", problem.message, problem.fix)
+        self._told_powers = powers
+        if powers and not self._any_role:
+            raise Unavailable(
+                "the server's database role may do more than read",
+                "Tell the operator: the server's log names each right and how to take it away.",
+            )
 
 
 async def check_constants(policy: Policy, database: Database, application: str) -> None:

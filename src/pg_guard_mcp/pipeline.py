@@ -77,7 +77,8 @@ async def query(call: ToolCall, guard: Guard) -> str:
     with _on_record(call, guard) as record:
         guarded, policy = await _by_names(
             guard,
-            call.client,
+            call,
+            record,
             lambda policy: judged(call.sql, policy, limits, guard.parsers),
         )
         record.admitted(relations=guarded.relations, masked=guarded.masked)
@@ -96,7 +97,8 @@ async def explain(call: ToolCall, guard: Guard) -> str:
     with _on_record(call, guard) as record:
         guarded, policy = await _by_names(
             guard,
-            call.client,
+            call,
+            record,
             lambda policy: judged(sql, policy, limits, guard.parsers, to_plan=True),
         )
         plan = as_plan(guarded)
@@ -113,7 +115,8 @@ async def list_schemas(call: ToolCall, guard: Guard) -> str:
     with _on_record(call, guard) as record:
         answer, _ = await _by_names(
             guard,
-            call.client,
+            call,
+            record,
             lambda policy: run_sync(
                 describe.list_schemas, policy, call.schema, call.search, _tag()
             ),
@@ -127,7 +130,8 @@ async def describe_view(call: ToolCall, guard: Guard) -> str:
     with _on_record(call, guard) as record:
         answer, _ = await _by_names(
             guard,
-            call.client,
+            call,
+            record,
             lambda policy: run_sync(describe.describe_view, policy, call.name or "", _tag()),
         )
         record.admitted()
@@ -146,20 +150,22 @@ def turn_away(call: ToolCall, finding: Finding, guard: Guard) -> str:
 
 
 async def _by_names(
-    guard: Guard, client: Client, attempt: Callable[[Policy], Awaitable[T]]
+    guard: Guard, call: ToolCall, record: Record, attempt: Callable[[Policy], Awaitable[T]]
 ) -> tuple[T, Policy]:
     """Attempt something by the policy as it is; if a name was not found, once more by a fresh one.
 
     A relation made since the last snapshot is found that way, and a closed one costs as much time
     as a missing one.
     """
-    policy = await guard.policy.current(client.settings_name)
+    client = call.client.settings_name
+    policy = await guard.policy.current(client)
+    record.served_by([power.kind for power in policy.catalog.powers])
     try:
         return await attempt(policy), policy
     except Refused as refusal:
         if not any(finding.rule in NAME_RULES for finding in refusal.findings):
             raise
-        fresh = await guard.policy.refreshed(client.settings_name)
+        fresh = await guard.policy.refreshed(client)
         if fresh is policy:
             raise
     return await attempt(fresh), fresh

@@ -103,6 +103,7 @@ def test_an_answered_call_leaves_who_what_and_how_much(directory: Path, trail: T
         "client": {"name": "claude-code", "version": "2.1.0"},
         "subject": "alice",
         "tool": "query",
+        "role_powers": [],
         "sql_sha256": chain.text_digest(CALL.sql),
         "trace_id": "",
     }

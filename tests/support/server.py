@@ -100,6 +100,10 @@ class Place:
         return b"".join([*streams, self.trail])
 
 
+OVERPRIVILEGED = {"postgres"}
+"""Roles that may do more than read; a server is told so, or it would not serve with one."""
+
+
 def configure(
     directory: Path,
     login: Login,
@@ -123,7 +127,9 @@ def configure(
         stderr=directory / "stderr",
         environment=environment or {},
     )
-    database = {"dsn": login.dsn(), "credential": f"file:{credential}"}
+    database: dict[str, object] = {"dsn": login.dsn(), "credential": f"file:{credential}"}
+    if login.user in OVERPRIVILEGED:
+        database["allow_overprivileged_role"] = True
     lines = [f"{key} = {json.dumps(value)}" for key, value in database.items()]
     place.policy.write_text(
         "\n".join(["[database]", *lines, "[audit]", f"directory = {json.dumps(str(place.audit))}"])

@@ -36,7 +36,7 @@ class FunctionVerdict(NamedTuple):
     hint: str
 
 
-_ALLOWED = FunctionVerdict(allowed=True, rule="", reason="", hint="")
+_ALLOWED = FunctionVerdict(True, "", "", "")
 
 
 class _Builtin(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
-logger = logging.getLogger(__name__)
 
 # One round trip that leaves nothing behind. ROLLBACK undoes settings; advisory locks, prepared
 # statements and cursors WITH HOLD survive it.
@@ -99,8 +97,6 @@ class TextTypes:
                 "the database's encoding is not UTF-8",
                 "Tell the operator: only UTF-8 databases can be served.",
             )
-        if settings.is_superuser == "on":
-            logger.warning("role_is_superuser give the agent a role that can only SELECT")
         if not self._known:
             await self.learn(connection)
         else:

@@ -22,7 +22,7 @@ from pg_guard_mcp.catalog import (
     RelationVersion,
 )
 from pg_guard_mcp.model import Relation
-from pg_guard_mcp.postgres import objects, versions
+from pg_guard_mcp.postgres import objects, powers, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -182,6 +182,7 @@ _QUERIES = {
     "indexes": _INDEXES,
     "system_names": _SYSTEM_NAMES,
     "server": _SERVER,
+    "powers": powers.QUERY,
     **objects.QUERIES,
 }
 
@@ -236,6 +237,7 @@ def _assemble(found: Mapping[str, Rows]) -> Catalog:
         casts=objects.casts(found["casts"]),
         collations=objects.collations(found["collations"]),
         extensions=objects.extensions(found["extensions"]),
+        powers=powers.powers(found["powers"]),
     )
 
 

@@ -58,6 +58,11 @@ class Record:
         self._started = time.monotonic()
         self._verdict: Verdict | None = None
         self._answer: dict[str, object] | None = None
+        self._powers: tuple[str, ...] = ()
+
+    def served_by(self, powers: Sequence[str]) -> None:
+        """Say what the database role may do besides reading, for the trail to say it, too."""
+        self._powers = tuple(powers)
 
     def admitted(self, *, relations: Sequence[Relation] = (), masked: Sequence[str] = ()) -> None:
         """Say that the call may run, before it does. Raises: AuditUnavailable."""
@@ -154,6 +159,7 @@ class Record:
             "client": {"name": client.name, "version": client.version},
             "subject": client.subject,
             "tool": call.tool,
+            "role_powers": list(self._powers),
             "sql_sha256": text_digest(call.sql) if call.sql else None,
         }
 

@@ -58,6 +58,7 @@ def open_guard(
             database,
             profile=settings.profile,
             clients=client_rules(settings),
+            any_role=settings.database.allow_overprivileged_role,
         ),
         client_limits=client_limits(settings),
         trail=trail,

@@ -73,7 +73,7 @@ class DatabaseTable(_Table):
     expect_system_identifier: str = ""
     """Bind the profile to one cluster."""
     allow_overprivileged_role: bool = False
-    """Serve with a role that could write."""
+    """Serve with a role that may do more than read."""
 
 
 class AccessTable(_Table):
