@@ -17,7 +17,7 @@ from tests.support.postgres import connected
 from tests.support.server import configure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from pg_guard_mcp.demo.cluster import Login
@@ -35,12 +35,19 @@ KEY = bytes(range(32))
 
 @asynccontextmanager
 async def guarding(
-    directory: Path, login: Login, tables: str = SHOP, *, key: bytes = KEY
+    directory: Path,
+    login: Login,
+    tables: str = SHOP,
+    *,
+    key: bytes = KEY,
+    variables: Mapping[str, str] | None = None,
 ) -> AsyncIterator[tuple[Guard, Place]]:
     """Open a guard, and close its connections afterwards."""
     place = configure(directory, login, tables)
     settings = load_settings(
-        environment={}, directory=place.project, flags={"policy": str(place.policy)}
+        environment=dict(variables or {}),
+        directory=place.project,
+        flags={"policy": str(place.policy)},
     )
     environment = {"PG_GUARD_MASK_KEY": base64.b64encode(key).decode()}
     guard = assembly.open_guard(settings, environment, audit_directory=place.audit)

@@ -322,10 +322,10 @@ LITERALS = {
     "SELECT coalesce(pair, '(x)') FROM shop.coded": "(A)",
     "SELECT span = '[x,y]' FROM shop.coded": "f",
     "SELECT relation = 'hr.salaries' FROM shop.coded": "f",
-    "SELECT code || codes[1] || needed::text FROM shop.coded WHERE code = 'A'": None,
-    "SELECT secret FROM shop.coded": None,
+    "SELECT code || codes[1] || needed::text FROM shop.coded WHERE code = 'A'": "AA[redacted]",
+    "SELECT secret FROM shop.coded": "[redacted]",
     "SELECT secrets FROM shop.coded": None,
-    "SELECT needed FROM shop.coded": None,
+    "SELECT needed FROM shop.coded": "[redacted]",
 }
 
 

@@ -4,6 +4,7 @@
     ├── Refused            refused: the policy said no, with every finding
     ├── TimedOut           timeout: the query ran into its limit
     ├── Cancelled          cancelled: the query was ended from outside
+    ├── TooExpensive       too-expensive: its plan costs more than the limit
     ├── Busy               busy: no connection became free
     ├── DatabaseError      database-error: Postgres said no; our words, its SQLSTATE
     ├── Unavailable        unavailable: Postgres cannot be reached or did not let us in
@@ -75,6 +76,12 @@ class Cancelled(GuardError):
     """The query was ended from outside: an administrator, a recovery conflict."""
 
     code = "cancelled"
+
+
+class TooExpensive(GuardError):
+    """The plan costs more than the operator allows, so the query was not run."""
+
+    code = "too-expensive"
 
 
 class Busy(GuardError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, NewType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pg_guard_mcp.uses import (
         Amount,
@@ -178,6 +178,13 @@ class GuardedQuery:
     """What its names were when they were judged, where a later object could stand in for them."""
     needs_key: bool = False
     """Whether `$1` and `$2` stand in the splices: the two halves of the profile's mask key."""
+
+
+class Price(NamedTuple):
+    """The EXPLAIN of a query, and what looks at its answer: it raises where that is too much."""
+
+    plan: GuardedQuery
+    check: Callable[[ResultSet], None]
 
 
 class ResultColumn(NamedTuple):

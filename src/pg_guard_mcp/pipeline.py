@@ -20,6 +20,7 @@ from __future__ import annotations
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from anyio.to_thread import run_sync
@@ -28,11 +29,12 @@ from pg_guard_mcp.errors import CatalogChanged, DatabaseError, Refused
 from pg_guard_mcp.guard import describe, hints, masking
 from pg_guard_mcp.guard.classify import without_explain
 from pg_guard_mcp.guard.detectors import mask
-from pg_guard_mcp.guard.plan import as_plan, render_plan
+from pg_guard_mcp.guard.plan import as_plan, check_cost, render_plan
 from pg_guard_mcp.guard.render import render
 from pg_guard_mcp.guard.rewrite import token_at
 from pg_guard_mcp.guard.rules import NAME_RULES
 from pg_guard_mcp.judging import judged
+from pg_guard_mcp.model import Price
 from pg_guard_mcp.record.event import recorded
 from pg_guard_mcp.record.telemetry import current_traceparent, span
 
@@ -81,9 +83,10 @@ async def query(call: ToolCall, guard: Guard) -> str:
             record,
             lambda policy: judged(call.sql, policy, limits, guard.parsers),
         )
+        price = await _price(call.sql, guard, policy, limits)
         record.admitted(relations=guarded.relations, masked=guarded.masked)
         max_rows = min(call.max_rows or limits.max_rows, limits.max_rows)
-        result = await _fetch(guarded, call, guard, policy, max_rows)
+        result = await _fetch(guarded, call, guard, policy, max_rows, price)
         with span("mask"):
             masked, _ = mask(result, policy.rules.detectors)
         with span("render"):
@@ -171,8 +174,21 @@ async def _by_names(
     return await attempt(fresh), fresh
 
 
+async def _price(sql: str, guard: Guard, policy: Policy, limits: Limits) -> Price | None:
+    """Return how to find out what a query costs, where that is limited."""
+    if not limits.max_cost:
+        return None
+    plan = as_plan(await judged(sql, policy, limits, guard.parsers, to_plan=True))
+    return Price(plan, partial(check_cost, query=plan, max_cost=limits.max_cost))
+
+
 async def _fetch(
-    guarded: GuardedQuery, call: ToolCall, guard: Guard, policy: Policy, max_rows: int
+    guarded: GuardedQuery,
+    call: ToolCall,
+    guard: Guard,
+    policy: Policy,
+    max_rows: int,
+    price: Price | None = None,
 ) -> ResultSet:
     """Send a guarded query, and tell the agent where in its own text Postgres found a fault."""
     if guarded.needs_key:
@@ -184,6 +200,7 @@ async def _fetch(
                 max_rows=max_rows,
                 limits=guard.limits_of(call.client),
                 application=f"pg-guard/{guard.profile}/{call.client.name}",
+                price=price,
                 comment=f"pg-guard call={call.call_id} traceparent={current_traceparent()}",
             )
         except CatalogChanged:

@@ -124,7 +124,6 @@ def test_limits_of_a_client_are_everybodys_but_for_its_own(tmp_path: Path) -> No
         ("max_rows = 0", "clients.cursor.limits.max_rows in pg-guard.toml is out of range"),
         ("max_rows = true", "clients.cursor.limits.max_rows in pg-guard.toml has the wrong type"),
         ("max_row = 1", "Did you mean limits.max_rows?"),
-        ("max_cost = 5", "asks for something this version does not enforce"),
     ],
 )
 def test_limits_of_a_client_are_checked_like_everybodys_and_never_wider(

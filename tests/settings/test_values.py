@@ -129,8 +129,6 @@ def test_what_this_version_cannot_enforce_is_not_promised(tmp_path: Path, name: 
     others: dict[str, object] = {
         "database.require_replica": True,
         "database.max_replica_lag_seconds": 5,
-        "database.expect_system_identifier": "7",
-        "limits.max_cost": 1000,
         "approval.relations": ["shop.orders"],
         "approval.columns": ["shop.orders.note"],
         "approval.cost_above": 5,

@@ -12,13 +12,14 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from pg_guard_mcp.errors import TooExpensive
 from pg_guard_mcp.guard.render import Rendered, escape, framed
 from pg_guard_mcp.model import Relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pg_guard_mcp.model import GuardedQuery, MaskedResult
+    from pg_guard_mcp.model import GuardedQuery, MaskedResult, ResultSet
 
     Node = Mapping[str, object]
 
@@ -41,17 +42,31 @@ def as_plan(query: GuardedQuery) -> GuardedQuery:
     return replace(query, sql=PREFIX + query.sql, prefix_bytes=len(PREFIX))
 
 
+def check_cost(result: ResultSet, query: GuardedQuery, max_cost: float) -> None:
+    """Hold the cost of a plan against the operator's limit.
+
+    Raises:
+        TooExpensive: it costs more; the costliest step is named, as `explain` would name it.
+
+    """
+    root, steps = _read(result, query)
+    cost = cast("float", root["Total Cost"])
+    if cost > max_cost:
+        raise TooExpensive(
+            f"the plan costs about {cost:.0f}, and {max_cost:g} is the limit;"
+            f" its costliest step is {_worst(steps)}",
+            "Filter on indexed columns or aggregate over fewer rows; explain shows the plan.",
+        )
+
+
 def render_plan(result: MaskedResult, query: GuardedQuery, tag: str) -> Rendered:
     """Write the plan as an indented tree, its totals first and its costliest node named."""
-    document = json.loads(result.rows[0][0] or "[]")
-    root = cast("Node", document[0]["Plan"])
-    steps = list(_walk(root, 0, shown=True, named=set(query.relations)))
+    root, steps = _read(result, query)
     show_conditions = not query.masked and all(step.shown for step in steps)
     lines = [_line(step, show_conditions) for step in steps]
-    worst = max(steps, key=lambda step: _own_cost(step.node))
     header = (
         f"Planned, not run: about {root['Plan Rows']} rows at a cost of {root['Total Cost']}."
-        f" The costliest step is {_title(worst)} ({_own_cost(worst.node):.2f})."
+        f" The costliest step is {_worst(steps)}."
     )
     if query.masked:
         header += " It is planned as if nothing were known of the values in masked columns."
@@ -64,6 +79,18 @@ class _Step(NamedTuple):
     node: Node
     depth: int
     shown: bool
+
+
+def _read(result: ResultSet, query: GuardedQuery) -> tuple[Node, list[_Step]]:
+    """Return the root of a plan, and every step of it."""
+    document = json.loads(result.rows[0][0] or "[]")
+    root = cast("Node", document[0]["Plan"])
+    return root, list(_walk(root, 0, shown=True, named=set(query.relations)))
+
+
+def _worst(steps: Sequence[_Step]) -> str:
+    worst = max(steps, key=lambda step: _own_cost(step.node))
+    return f"{_title(worst)} ({_own_cost(worst.node):.2f})"
 
 
 def _walk(node: Node, depth: int, *, shown: bool, named: set[Relation]) -> Iterator[_Step]:

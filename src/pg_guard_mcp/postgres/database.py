@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from pg_guard_mcp.model import Definition, GuardedQuery, Limits
+    from pg_guard_mcp.model import GuardedQuery, Limits, Price
 
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
@@ -49,9 +49,15 @@ class Database:
         password: Callable[[], Awaitable[str | None]],
         ssl: ssl.SSLContext | str | bool,
         limits: Limits,
+        system_identifier: str = "",
     ) -> None:
-        """Keep where and how to connect; `password` is asked anew for every connection."""
+        """Keep where and how to connect; `password` is asked anew for every connection.
+
+        `system_identifier` is that of the only cluster to talk to, if there is only one.
+        """
         self._limits = limits
+        self._binding = (system_identifier, database, user) if system_identifier else None
+        self._watches_client = False
         self._types = session.TextTypes()
         self._runaways = Runaways(limits.pool_size)
         # Made inside the event loop, when first asked for a connection.
@@ -91,24 +97,30 @@ class Database:
         application: str,
         comment: str = "",
         limits: Limits | None = None,
+        price: Price | None = None,
     ) -> ResultSet:
         """Run `query` in a read-only transaction of its own and return at most `max_rows` rows.
+
+        With a `price`, the query is planned first, in the same transaction, and runs only if the
+        plan is not found too expensive.
 
         `application` becomes application_name; `comment` goes behind the SQL, for Postgres's log.
         `limits` are those of one call, where they differ from the server's.
 
         Raises:
-            GuardError: Busy, TimedOut, Cancelled, DatabaseError or Unavailable.
+            GuardError: Busy, TimedOut, TooExpensive, Cancelled, DatabaseError or Unavailable.
 
         """
         limits = limits or self._limits
         async with self.transaction(
             application, query.versions, query.search_path, limits
         ) as connection:
+            if price:
+                price.check(await self._plan(connection, price.plan))
             text = f"{query.sql}\n/* {session.plain(comment)} */" if comment else query.sql
             statement = await self._prepare(connection, text)
             if query.definitions:
-                await _check_definitions(connection, query.definitions)
+                await versions.check_definitions(connection, query.definitions)
             columns = tuple(
                 ResultColumn(attribute.name, attribute.type.name)
                 for attribute in statement.get_attributes()
@@ -116,6 +128,11 @@ class Database:
             cursor = await statement.cursor(*query.arguments)
             taken, cap = await rows.read(connection, cursor, max_rows, limits)
             return ResultSet(columns=columns, rows=taken, cap=cap)
+
+    async def _plan(self, connection: Connection, plan: GuardedQuery) -> ResultSet:
+        statement = await self._prepare(connection, plan.sql)
+        row = await statement.fetchrow()
+        return ResultSet(columns=(ResultColumn("plan", "json"),), rows=[tuple(row or ())])
 
     @asynccontextmanager
     async def transaction(
@@ -157,7 +174,9 @@ class Database:
         try:
             with anyio.fail_after(seconds + _GRACE_SECONDS):
                 await self._runaways.check(connection)
-                await _open(connection, opening)
+                await _open(
+                    connection, opening + (session.WATCH_CLIENT if self._watches_client else "")
+                )
                 yield connection
             # A COMMIT would end the transaction without an error; such a session is not kept.
             keep = connection.is_in_transaction()
@@ -226,6 +245,9 @@ class Database:
         """Watch what a new connection receives, and have it send text."""
         inflow.watch(connection)
         await self._types.register(connection)
+        if self._binding:
+            await session.check_binding(connection, self._binding)
+        self._watches_client = await session.can_watch_client(connection)
 
     async def _prepare(
         self, connection: Connection, text: str
@@ -253,19 +275,6 @@ async def _open(connection: Connection, opening: str) -> None:
         raise CatalogChanged(
             "a relation was changed since the server last looked", "Try again."
         ) from None
-
-
-async def _check_definitions(connection: Connection, definitions: Sequence[Definition]) -> None:
-    """Make sure that the names of a prepared statement mean what they did when it was judged.
-
-    Postgres has resolved them by now and has run nothing yet, so nobody can come in between. The
-    name keeps this from taking the unnamed statement's place. Raises: CatalogChanged.
-    """
-    check = await connection.prepare(versions.digests(definitions), name="pg_guard_check")
-    if await check.fetchval() != " ".join(definition.digest for definition in definitions):
-        raise CatalogChanged(
-            "a function, type or operator was changed since the server last looked", "Try again."
-        )
 
 
 async def _leave_as_it_is(_connection: Connection) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pg_guard_mcp.errors import Internal
+import asyncpg
+
+from pg_guard_mcp.errors import Internal, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import asyncpg
 
     from pg_guard_mcp.model import Limits
 
@@ -28,6 +30,14 @@ _UTF8 = "UTF8"
 
 
 _PATH = "pg_catalog, pg_temp"
+_BINDING = """
+SELECT system_identifier::text, current_database()::text, session_user::text
+FROM pg_catalog.pg_control_system()
+"""
+WATCH_CLIENT = "; SET LOCAL client_connection_check_interval = 500"
+"""Has Postgres end a query whose client is gone, as one that was killed, within half a second."""
+
+logger = logging.getLogger(__name__)
 
 
 def opening(limits: Limits, application: str) -> str:
@@ -65,6 +75,33 @@ def extend(schemas: Sequence[str]) -> str:
         return ""
     quoted = ", ".join('"' + schema.replace('"', '""') + '"' for schema in schemas)
     return f"; SET LOCAL search_path = pg_catalog, {quoted}, pg_temp"
+
+
+async def can_watch_client(connection: Any) -> bool:
+    """Tell whether Postgres can look after its client while it works: since 14, not everywhere."""
+    with suppress(asyncpg.PostgresError):
+        await connection.execute(f"BEGIN{WATCH_CLIENT}; ROLLBACK")
+        return True
+    await connection.execute("ROLLBACK")
+    return False
+
+
+async def check_binding(connection: Any, expected: tuple[str, str, str]) -> None:
+    """Make sure of the cluster's identifier, the database and the role, before anything is read.
+
+    Raises:
+        Unavailable: it is another one; the log says which.
+
+    """
+    found = tuple(await connection.fetchrow(_BINDING))
+    for what, mine, theirs in zip(("cluster", "database", "role"), expected, found, strict=True):
+        if mine != theirs:
+            logger.error("wrong_%s expected=%s found=%s", what, mine, theirs)
+    if found != expected:
+        raise Unavailable(
+            "this is not the database that the server is bound to",
+            "Tell the operator: the server's log says what was expected and what was found.",
+        )
 
 
 def plain(text: str) -> str:

@@ -7,7 +7,9 @@ every relation it reads has the columns and the definition it was judged by.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pg_guard_mcp.errors import CatalogChanged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,3 +112,16 @@ def _digest(definition: Definition) -> str:
         f" WHERE f.proname OPERATOR(pg_catalog.=) '{name}'"
         f" AND f.pronamespace OPERATOR(pg_catalog.=) {oid})"
     )
+
+
+async def check_definitions(connection: Any, definitions: Sequence[Definition]) -> None:
+    """Make sure that the names of a prepared statement mean what they did when it was judged.
+
+    Postgres has resolved them by now and has run nothing yet, so nobody can come in between. The
+    name keeps this from taking the unnamed statement's place. Raises: CatalogChanged.
+    """
+    check = await connection.prepare(digests(definitions), name="pg_guard_check")
+    if await check.fetchval() != " ".join(definition.digest for definition in definitions):
+        raise CatalogChanged(
+            "a function, type or operator was changed since the server last looked", "Try again."
+        )

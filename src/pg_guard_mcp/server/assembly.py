@@ -95,6 +95,7 @@ def open_database(settings: Settings, environment: Mapping[str, str]) -> Databas
         password=password,
         ssl=tls_for(target),
         limits=settings.call_limits(),
+        system_identifier=settings.database.expect_system_identifier,
     )
 
 

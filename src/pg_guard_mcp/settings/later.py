@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 NOT_ENFORCED = (
     "database.require_replica",
     "database.max_replica_lag_seconds",
-    "database.expect_system_identifier",
-    "limits.max_cost",
     "approval.relations",
     "approval.columns",
     "approval.cost_above",
@@ -41,6 +39,3 @@ def not_enforced(settings: Settings) -> Iterator[str]:
         value = attrgetter(name)
         if value(settings) != value(defaults):
             yield name
-    for client, table in settings.clients.items():
-        if table.limits.max_cost != defaults.limits.max_cost:
-            yield f"clients.{client}.limits.max_cost"

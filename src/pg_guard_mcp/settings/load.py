@@ -149,6 +149,7 @@ def _contradictions(settings: Settings, sources: Sequence[Source]) -> Iterator[P
             "Remove it: this version would not keep the promise",
         )
     yield from client_problems(settings)
+    yield from _two_clusters(sources)
     credential = parse_credential(settings.database.credential).kind
     if credential in NOT_SUPPORTED_CREDENTIALS:
         yield Problem(
@@ -158,6 +159,18 @@ def _contradictions(settings: Settings, sources: Sequence[Source]) -> Iterator[P
         )
     if settings.database.dsn:
         yield from _unsafe_connection(settings, parse_dsn(settings.database.dsn), sources)
+
+
+def _two_clusters(sources: Sequence[Source]) -> Iterator[Problem]:
+    """Let no source unbind a profile that another one binds to a cluster.
+
+    A variable that somebody left in the environment must not lead a staging profile to production.
+    """
+    path = ("database", "expect_system_identifier")
+    binding = [source for source in sources if _holds(source.tables, path)]
+    if len({str(source.tables["database"][path[1]]) for source in binding}) > 1:
+        names = " and ".join(source.called(path) for source in binding)
+        yield Problem(f"{names} bind the profile to different clusters", "Keep one of them")
 
 
 def _unsafe_connection(

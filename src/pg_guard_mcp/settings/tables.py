@@ -70,8 +70,8 @@ class DatabaseTable(_Table):
     """Serve from a replica only."""
     max_replica_lag_seconds: Annotated[float, Field(ge=0, le=86_400)] = 30.0
     """How far a replica may be behind."""
-    expect_system_identifier: str = ""
-    """Bind the profile to one cluster."""
+    expect_system_identifier: Annotated[str, Field(pattern=r"^[0-9]{0,20}$")] = ""
+    """Bind the profile to one cluster, and to the DSN's database and role in it."""
     allow_overprivileged_role: bool = False
     """Serve with a role that may do more than read."""
 
