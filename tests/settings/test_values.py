@@ -127,8 +127,6 @@ def test_a_profile_must_be_safe_to_use_as_a_name(tmp_path: Path, profile: str) -
 @pytest.mark.parametrize("name", NOT_ENFORCED)
 def test_what_this_version_cannot_enforce_is_not_promised(tmp_path: Path, name: str) -> None:
     others: dict[str, object] = {
-        "database.require_replica": True,
-        "database.max_replica_lag_seconds": 5,
         "approval.relations": ["shop.orders"],
         "approval.columns": ["shop.orders.note"],
         "approval.cost_above": 5,

@@ -19,6 +19,7 @@ import asyncpg
 from pg_guard_mcp.errors import Busy, CatalogChanged, GuardError, TimedOut, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
 from pg_guard_mcp.postgres import inflow, rows, session, versions, words
+from pg_guard_mcp.postgres.replicas import Replication
 from pg_guard_mcp.postgres.runaways import Runaways
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
+ANY_SERVER = Replication()
 _DRIVER_ERRORS = words.DRIVER_ERRORS
 _CONNECT_SECONDS = 5.0
 _CLEANUP_SECONDS = 5.0
@@ -50,6 +52,7 @@ class Database:
         ssl: ssl.SSLContext | str | bool,
         limits: Limits,
         system_identifier: str = "",
+        replication: Replication = ANY_SERVER,
     ) -> None:
         """Keep where and how to connect; `password` is asked anew for every connection.
 
@@ -57,6 +60,7 @@ class Database:
         """
         self._limits = limits
         self._binding = (system_identifier, database, user) if system_identifier else None
+        self._replication = replication
         self._watches_client = False
         self._types = session.TextTypes()
         self._runaways = Runaways(limits.pool_size)
@@ -70,6 +74,7 @@ class Database:
             database=database,
             password=password,
             ssl=ssl,
+            target_session_attrs=replication.attributes(len(hosts)),
             min_size=0,
             max_size=limits.pool_size,
             timeout=_CONNECT_SECONDS,
@@ -157,6 +162,7 @@ class Database:
             opening = (
                 session.opening(limits, application)
                 + versions.check(judged_by)
+                + self._replication.check()
                 + session.extend(search_path)
             )
             async with self._transaction(opening, limits.statement_timeout_seconds) as connection:
@@ -174,9 +180,10 @@ class Database:
         try:
             with anyio.fail_after(seconds + _GRACE_SECONDS):
                 await self._runaways.check(connection)
-                await _open(
-                    connection, opening + (session.WATCH_CLIENT if self._watches_client else "")
-                )
+                with self._replication.told():
+                    await _open(
+                        connection, opening + (session.WATCH_CLIENT if self._watches_client else "")
+                    )
                 yield connection
             # A COMMIT would end the transaction without an error; such a session is not kept.
             keep = connection.is_in_transaction()

@@ -16,6 +16,7 @@ from pg_guard_mcp.errors import Cancelled, DatabaseError, GuardError, TimedOut, 
 _HINTS = {
     "22P02": "Compare values of the same type, or cast the other side. Masked columns hold masks.",
     "25006": "This server only reads.",
+    "40001": "A replica had to apply a change that the query was in the way of; try again.",
     "42501": "The database role may not read this. Call list_schemas to see what it may.",
     "42601": "Correct the statement; this is PostgreSQL's dialect.",
     "42702": "Put the relation's alias in front of the column.",
@@ -58,6 +59,10 @@ UNREACHABLE = Unavailable(
 
 def translate(error: BaseException, *, timed_out: bool) -> GuardError:
     """Say in our words what the driver raised. `timed_out` tells why a query was cancelled."""
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return Unavailable(
+            "no replica can be reached", "Try again; if it stays so, tell the operator."
+        )
     if not isinstance(error, asyncpg.PostgresError):
         return Unavailable(UNREACHABLE.message, UNREACHABLE.hint)
     sqlstate = error.sqlstate or "XX000"

@@ -14,6 +14,7 @@ from pg_guard_mcp.current_policy import CurrentPolicy
 from pg_guard_mcp.errors import ConfigurationError, Problem, Unavailable
 from pg_guard_mcp.pipeline import Guard
 from pg_guard_mcp.postgres.database import Database
+from pg_guard_mcp.postgres.replicas import Replication
 from pg_guard_mcp.record.trail import Trail
 from pg_guard_mcp.second_parser import Parsers
 from pg_guard_mcp.settings import (
@@ -96,6 +97,10 @@ def open_database(settings: Settings, environment: Mapping[str, str]) -> Databas
         ssl=tls_for(target),
         limits=settings.call_limits(),
         system_identifier=settings.database.expect_system_identifier,
+        replication=Replication(
+            required=settings.database.require_replica,
+            max_lag_seconds=settings.database.max_replica_lag_seconds,
+        ),
     )
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pg_guard_mcp.settings.values import CredentialKind
 
 NOT_ENFORCED = (
-    "database.require_replica",
-    "database.max_replica_lag_seconds",
     "approval.relations",
     "approval.columns",
     "approval.cost_above",
