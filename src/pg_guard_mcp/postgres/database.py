@@ -159,13 +159,10 @@ class Database:
         """
         try:
             limits = limits or self._limits
-            opening = (
-                session.opening(limits, application)
-                + versions.check(judged_by)
-                + self._replication.check()
-                + session.extend(search_path)
-            )
-            async with self._transaction(opening, limits.statement_timeout_seconds) as connection:
+            opening = session.opening(limits, application) + versions.check(judged_by)
+            async with self._transaction(
+                opening, session.extend(search_path), limits.statement_timeout_seconds
+            ) as connection:
                 yield connection
         except GuardError as error:
             # The driver's text prints values; it must not hang on as what came before.
@@ -173,17 +170,19 @@ class Database:
             raise
 
     @asynccontextmanager
-    async def _transaction(self, opening: str, seconds: float) -> AsyncIterator[Connection]:
+    async def _transaction(
+        self, opening: str, path: str, seconds: float
+    ) -> AsyncIterator[Connection]:
         connection = await self._acquire()
         keep = False
         started = time.monotonic()
         try:
             with anyio.fail_after(seconds + _GRACE_SECONDS):
                 await self._runaways.check(connection)
+                watching = session.WATCH_CLIENT if self._watches_client else ""
                 with self._replication.told():
-                    await _open(
-                        connection, opening + (session.WATCH_CLIENT if self._watches_client else "")
-                    )
+                    check = self._replication.check(connection)
+                    await _open(connection, opening + check + path + watching)
                 yield connection
             # A COMMIT would end the transaction without an error; such a session is not kept.
             keep = connection.is_in_transaction()

@@ -7,7 +7,7 @@ rows to look at; what is wrong shows as an error of arithmetic that nothing else
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import asyncpg
 
@@ -41,8 +41,14 @@ class Replication(NamedTuple):
             return "standby"
         return "prefer-standby" if hosts > 1 else "any"
 
-    def check(self) -> str:
-        """Return SQL for an opening batch that fails on a server that will not do."""
+    def check(self, connection: Any) -> str:
+        """Return SQL for an opening batch that fails on a server that will not do.
+
+        A server says of itself that it is no replica, since 14, and can become none.
+        """
+        standing = getattr(connection.get_settings(), "in_hot_standby", "on")
+        if standing == "off" and not self.required:
+            return ""
         lag = (
             "; SELECT pg_catalog.sqrt(CASE WHEN pg_catalog.pg_is_in_recovery()"
             f" THEN CASE WHEN {_LAG} > {self.max_lag_seconds} THEN -1 ELSE 0 END ELSE 0 END)"
