@@ -1,0 +1,129 @@
+"""What a column of a query derives from, as a value that can be joined with others.
+
+Two things can be known of a masked value in a column: the value itself, or that the column was
+chosen, ordered, counted or left empty by it. The first may keep the mask's kind, the second may
+not: `CASE WHEN ssn LIKE '1%' THEN city END` holds no ssn, and tells of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pg_guard_mcp.model import Relation
+
+
+class Origin(NamedTuple):
+    """A column of a relation, or one of `ROWS`: which rows a view has, and in which order."""
+
+    relation: Relation
+    column: str
+
+
+# No column is called so: Postgres has no NUL in names.
+CHOSEN, MADE, ORDER = ROWS = ("\0chosen", "\0made", "\0order")
+
+
+class Doubt(IntEnum):
+    """How much a column may derive from beside what was found."""
+
+    NONE = 0
+    SOURCES = 1
+    """Anything of the relations that the view reads."""
+    ANYTHING = 2
+    """Anything at all: code that nobody reviewed, or a text that nobody could read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What a value derives from; by itself, a constant."""
+
+    values: frozenset[Origin] = frozenset()
+    """The columns it is, or is computed from."""
+    chosen: frozenset[Origin] = frozenset()
+    """The columns that decided which value stands here, or whether one does."""
+    plain: bool = True
+    """Whether it is the value of one of `values` as it stands there, or a constant."""
+    doubt: Doubt = Doubt.NONE
+
+    @property
+    def origins(self) -> frozenset[Origin]:
+        """Return all it derives from."""
+        return self.values | self.chosen
+
+
+CONSTANT = Flow()
+UNFOLLOWED = Flow(plain=False, doubt=Doubt.SOURCES)
+UNREVIEWED = Flow(plain=False, doubt=Doubt.ANYTHING)
+
+
+def column(relation: Relation, name: str) -> Flow:
+    """Return what the column of a relation is: itself."""
+    return Flow(values=frozenset({Origin(relation, name)}))
+
+
+def either(flows: Iterable[Flow]) -> Flow:
+    """Return a value that is one of several, as in a set operation."""
+    found = tuple(flows)
+    if len(found) == 1:
+        return found[0]
+    return Flow(
+        values=frozenset[Origin]().union(*(flow.values for flow in found)),
+        chosen=frozenset[Origin]().union(*(flow.chosen for flow in found)),
+        plain=all(flow.plain for flow in found),
+        doubt=max((flow.doubt for flow in found), default=Doubt.NONE),
+    )
+
+
+def computed(flows: Iterable[Flow]) -> Flow:
+    """Return a value that is made out of others; out of constants it is one itself."""
+    made = either(flows)
+    return Flow(values=made.values, chosen=made.chosen, plain=not made.values, doubt=made.doubt)
+
+
+def chosen(flow: Flow, *by: Flow) -> Flow:
+    """Return the same value, chosen by others."""
+    if not any(other.origins or other.doubt for other in by):
+        return flow
+    return Flow(
+        values=flow.values,
+        chosen=flow.chosen.union(*(other.origins for other in by)),
+        plain=flow.plain,
+        doubt=max(flow.doubt, *(other.doubt for other in by)),
+    )
+
+
+class Rows(NamedTuple):
+    """What the rows of a query, rather than its columns, tell of."""
+
+    chosen: Flow = CONSTANT
+    """What decides which rows there are: conditions, joins, groups, duplicates left out."""
+    made: Flow = CONSTANT
+    """What a number of rows was made from, as by generate_series: to count them is to read it."""
+    order: Flow = CONSTANT
+    """What they are sorted by."""
+
+    def joined(self, *others: Rows) -> Rows:
+        """Return the rows of several queries put together."""
+        every = (self, *others)
+        return Rows(
+            chosen=computed(rows.chosen for rows in every),
+            made=computed(rows.made for rows in every),
+            order=computed(rows.order for rows in every),
+        )
+
+
+NO_ROWS = Rows()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a query gives out: its columns by name, in order, and its rows."""
+
+    names: tuple[str, ...] = ()
+    flows: tuple[Flow, ...] = ()
+    rows: Rows = field(default=NO_ROWS)
