@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from pg_guard_mcp.model import Relation
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from pg_guard_mcp.model import Relation
 
 
 class Origin(NamedTuple):
@@ -26,6 +26,10 @@ class Origin(NamedTuple):
 
 # No column is called so: Postgres has no NUL in names.
 CHOSEN, MADE, ORDER = ROWS = ("\0chosen", "\0made", "\0order")
+
+
+ANY_RELATION = Relation("", "")
+"""Stands for the one whose rows a function in FROM gives out: Postgres depends on it as well."""
 
 
 class Doubt(IntEnum):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard_mcp.guard import catalogs
 from pg_guard_mcp.guard.lineage.flows import (
+    ANY_RELATION,
     CHOSEN,
     MADE,
     NO_ROWS,
@@ -158,6 +159,7 @@ def _subselect(fields: Fields, before: Joined, scope: Scope) -> Joined:
 
 def _call(item: Fields, fields: Fields, before: Joined, scope: Scope) -> Joined:
     """Follow a function in FROM, of whose columns the names need not be known."""
+    scope.read.add(ANY_RELATION)
     flow = follow(item, scope.inside(before.frame))
     flow = replace(flow, plain=False)
     return _single(Range(name=_alias(fields), rest=flow), Rows(made=flow))

@@ -17,6 +17,7 @@ from pg_guard_mcp.guard.catalogs import is_catalog
 from pg_guard_mcp.guard.extensions import Extensions
 from pg_guard_mcp.guard.lineage import queries
 from pg_guard_mcp.guard.lineage.flows import (
+    ANY_RELATION,
     CONSTANT,
     ROWS,
     UNFOLLOWED,
@@ -178,10 +179,10 @@ class _Resolver:
     def _doubt(self, info: RelationInfo, read: frozenset[Relation]) -> Flow:
         """Compare what the definition reads with what Postgres says it depends on."""
         sources = {source for source, _ in info.sources}
-        if any(not is_catalog(relation) for relation in read - sources):
+        if any(not is_catalog(relation) for relation in read - sources - {ANY_RELATION}):
             return UNREVIEWED
         unread = any(self.masks_on(relation) for relation in sources - read)
-        return UNFOLLOWED if unread else CONSTANT
+        return UNFOLLOWED if unread and ANY_RELATION not in read else CONSTANT
 
     def _mask(self, column: Column, flow: Flow, masked: tuple[Origin, ...]) -> Mask | None:
         behind = self._behind(flow, masked)

@@ -110,9 +110,10 @@ def _select(select: Fields, scope: Scope) -> Output:
     keys = groups(select, bare)
     frame = replace(joined.frame, groups=keys, made=joined.rows.made, order=joined.rows.order)
     for item in select.get("windowClause", ()):
-        definition = item["WindowDef"]
+        definition = dict(item["WindowDef"])
+        name = definition.pop("name")  # its own, where OVER has that of another
         found = window(definition, scope.inside(frame))
-        frame = replace(frame, windows={**frame.windows, definition["name"]: found})
+        frame = replace(frame, windows={**frame.windows, name: found})
     inside = scope.inside(frame)
     targets = [target["ResTarget"] for target in select.get("targetList", ())]
     columns = [pair for target in targets for pair in _columns(target, joined, inside)]

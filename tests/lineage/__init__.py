@@ -1,0 +1,1 @@
+"""Views in a real Postgres, and the masks that their columns inherit."""
