@@ -19,6 +19,7 @@ from tests.support.catalogs import (
     columns,
     policy,
     table,
+    view,
 )
 
 if TYPE_CHECKING:
@@ -201,6 +202,55 @@ def test_a_view_over_a_closed_relation_does_not_name_it() -> None:
 
     assert "redact, derived from what is not open here" in answer
     assert "customers." not in answer
+
+
+def test_a_column_of_a_view_says_what_it_is_made_of_masked_or_not() -> None:
+    answer = described("shop.customer_contacts")
+
+    assert lines(answer)[0][-1] == "made of"
+    assert [(cells[0], cells[-1]) for cells in lines(answer)[1:4]] == [
+        ("id", "shop.customers.id"),
+        ("full_name", "shop.customers.full_name"),
+        ("contact_address", "computed from shop.customers.email"),
+    ]
+    assert "made of" not in described("shop.customers")
+
+
+def test_what_a_view_is_made_of_does_not_name_what_is_closed() -> None:
+    relations = dict(SHOP.relations)
+    customers = relations[CUSTOMERS]
+    hidden = tuple(
+        replace(each, readable=each.name not in {"full_name", "email"})
+        for each in customers.columns
+    )
+    relations[CUSTOMERS] = replace(customers, columns=hidden)
+
+    in_part = described("shop.customer_contacts", policy(replace(SHOP, relations=relations)))
+    closed = described("shop.customer_contacts", policy(deny_relations=("shop.customers",)))
+
+    assert "shop.customers.id" in in_part
+    assert "customers.full_name" not in in_part
+    assert "customers.email" not in in_part
+    assert "computed from what is not open here" in in_part
+    assert "customers." not in closed
+
+
+def test_a_column_of_a_view_that_cannot_be_followed_says_so() -> None:
+    made = view(
+        "s.v",
+        "SELECT s.f(t.a) AS a, 1 AS b, t.a || t.b AS c FROM s.t",
+        columns("a", "b: integer", "c"),
+        table("s.t", columns("a", "b")),
+    )
+    under = bare_policy(table("s.t", columns("a", "b")), made, masks={}, schemas=["s"])
+
+    answer = described("s.v", replace(under, open_relations=under.catalog.relations))
+
+    assert [cells[-1] for cells in lines(answer)[1:4]] == [
+        "computed from s.t.a, what cannot be followed",
+        "\\N",
+        "computed from s.t.a, s.t.b",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pg_guard_mcp.errors import Refused
 from pg_guard_mcp.guard.detectors import mask
 from pg_guard_mcp.guard.lexer import Kind, Unreadable, identifier, tokens
+from pg_guard_mcp.guard.lineage import derivation
 from pg_guard_mcp.guard.render import Rendered, escape, framed
 from pg_guard_mcp.model import Finding, ResultColumn, ResultSet
 
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.catalog import ForeignKey, RelationInfo
     from pg_guard_mcp.guard.lexer import Token
+    from pg_guard_mcp.guard.lineage import Derivation
     from pg_guard_mcp.guard.masking import Mask
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.model import Relation
 
 _MAX_LINES = 500
+_CLOSED = "what is not open here"
 
 
 def list_schemas(policy: Policy, schema: str | None, search: str | None, tag: str) -> Rendered:
@@ -82,7 +85,8 @@ def describe_view(policy: Policy, name: str, tag: str) -> Rendered:
     """
     info = _find(policy, name)
     masks = policy.masked(info.relation)
-    lines = ["column\ttype\tnullable\tdefault\tmask\tcomment"]
+    made_of = _made_of(info, policy)
+    lines = ["column\ttype\tnullable\tdefault\tmask\tcomment" + ("\tmade of" if made_of else "")]
     for column in info.readable:
         mask = masks.get(column.name)
         lines.append(
@@ -93,6 +97,7 @@ def describe_view(policy: Policy, name: str, tag: str) -> Rendered:
                 None if mask else column.default,
                 _mask(mask, policy) if mask else None,
                 column.comment,
+                *([made_of[column.name]] if made_of else []),
             )
         )
     lines += _keys(info, policy)
@@ -104,16 +109,40 @@ def describe_view(policy: Policy, name: str, tag: str) -> Rendered:
     return _answer(header, lines, policy, tag)
 
 
+def _made_of(info: RelationInfo, policy: Policy) -> dict[str, str | None]:
+    """Say what the columns of a view are made of, as far as that is open."""
+    found = derivation(info, policy.catalog, policy.rules.extensions)
+    return {
+        column.name: _origins(each, policy)
+        for column, each in zip(info.columns, found, strict=False)
+    }
+
+
+def _origins(each: Derivation, policy: Policy) -> str | None:
+    known = _open_names(each.origins, policy)
+    if len(known) < len(each.origins):
+        known.append(_CLOSED)
+    if not each.clear:
+        known.append("what cannot be followed")
+    if each.plain and len(known) == 1:
+        return known[0]
+    return f"computed from {', '.join(known)}" if known else None
+
+
 def _mask(mask: Mask, policy: Policy) -> str:
     """Say how a column is masked and what it derives from, as far as that is open."""
     if not mask.origins:
         return mask.name
-    known = sorted(
+    known = _open_names(mask.origins, policy)
+    return f"{mask.name}, derived from {', '.join(known) or _CLOSED}"
+
+
+def _open_names(origins: Iterable[tuple[Relation, str]], policy: Policy) -> list[str]:
+    return sorted(
         f"{relation}.{column}"
-        for relation, column in mask.origins
-        if relation in policy.open_relations
+        for relation, column in origins
+        if relation in policy.open_relations and column in policy.columns(relation)
     )
-    return f"{mask.name}, derived from {', '.join(known) or 'what is not open here'}"
 
 
 def _keys(info: RelationInfo, policy: Policy) -> Iterator[str]:

@@ -4,6 +4,6 @@
 find it out of a view's definition, each for a part of it, and `masks` draws the conclusion.
 """
 
-from pg_guard_mcp.guard.lineage.masks import resolve
+from pg_guard_mcp.guard.lineage.masks import Derivation, derivation, resolve
 
-__all__ = ["resolve"]
+__all__ = ["Derivation", "derivation", "resolve"]

@@ -10,7 +10,7 @@ it is redacted. A pattern with the kind `clean` ends the inheritance.
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pg_guard_mcp.guard import masking
 from pg_guard_mcp.guard.catalogs import is_catalog
@@ -40,6 +40,15 @@ if TYPE_CHECKING:
     Masks = dict[Relation, dict[str, Mask]]
 
 
+class Derivation(NamedTuple):
+    """The columns a view's column is made of; `plain` if it is one of them as it stands there."""
+
+    origins: tuple[Origin, ...]
+    plain: bool
+    clear: bool
+    """Whether these are all."""
+
+
 def resolve(
     patterns: Mapping[str, str], catalog: Catalog, on: tuple[str, ...] = ()
 ) -> tuple[Masks, list[Problem]]:
@@ -65,6 +74,19 @@ def resolve(
         resolver.settle(relation)
     masks = {relation: columns for relation, columns in resolver.masks.items() if columns}
     return masks, problems
+
+
+def derivation(
+    info: RelationInfo, catalog: Catalog, on: tuple[str, ...] = ()
+) -> tuple[Derivation, ...]:
+    """Return what each column of a view is, or is made of; nothing of what is no view."""
+    if info.definition is None:
+        return ()
+    view = queries.of_view(info, Known(extensions=Extensions(on=on, catalog=catalog)))
+    return tuple(
+        Derivation(tuple(sorted(flow.values)), plain=flow.plain, clear=not flow.doubt)
+        for flow in view.flows
+    )
 
 
 def _declared(patterns: Mapping[str, str], relation: Relation, column: str) -> Mask | None:
