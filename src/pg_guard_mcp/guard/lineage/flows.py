@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pg_guard_mcp.model import Relation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class Origin(NamedTuple):
@@ -42,13 +42,15 @@ class Doubt(IntEnum):
     """Anything at all: code that nobody reviewed, or a text that nobody could read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
+_NOTHING: frozenset[Origin] = frozenset()
+
+
+class Flow(NamedTuple):
     """What a value derives from; by itself, a constant."""
 
-    values: frozenset[Origin] = frozenset()
+    values: frozenset[Origin] = _NOTHING
     """The columns it is, or is computed from."""
-    chosen: frozenset[Origin] = frozenset()
+    chosen: frozenset[Origin] = _NOTHING
     """The columns that decided which value stands here, or whether one does."""
     plain: bool = True
     """Whether it is the value of one of `values` as it stands there, or a constant."""
@@ -72,33 +74,39 @@ def column(relation: Relation, name: str) -> Flow:
 
 def either(flows: Iterable[Flow]) -> Flow:
     """Return a value that is one of several, as in a set operation."""
-    found = tuple(flows)
-    if len(found) == 1:
-        return found[0]
+    found = [flow for flow in flows if flow is not CONSTANT]
+    if len(found) < 2:  # noqa: PLR2004 - one is itself, and none a constant
+        return found[0] if found else CONSTANT
     return Flow(
-        values=frozenset[Origin]().union(*(flow.values for flow in found)),
-        chosen=frozenset[Origin]().union(*(flow.chosen for flow in found)),
+        values=_union([flow.values for flow in found]),
+        chosen=_union([flow.chosen for flow in found]),
         plain=all(flow.plain for flow in found),
-        doubt=max((flow.doubt for flow in found), default=Doubt.NONE),
+        doubt=max([flow.doubt for flow in found]),
     )
 
 
 def computed(flows: Iterable[Flow]) -> Flow:
     """Return a value that is made out of others; out of constants it is one itself."""
     made = either(flows)
-    return Flow(values=made.values, chosen=made.chosen, plain=not made.values, doubt=made.doubt)
+    return made if made.plain is not bool(made.values) else made._replace(plain=not made.values)
 
 
 def chosen(flow: Flow, *by: Flow) -> Flow:
     """Return the same value, chosen by others."""
-    if not any(other.origins or other.doubt for other in by):
+    telling = [other for other in by if other.values or other.chosen or other.doubt]
+    if not telling:
         return flow
-    return Flow(
-        values=flow.values,
-        chosen=flow.chosen.union(*(other.origins for other in by)),
-        plain=flow.plain,
-        doubt=max(flow.doubt, *(other.doubt for other in by)),
-    )
+    more = [each for other in telling for each in (other.values, other.chosen)]
+    doubt = max([flow.doubt, *(other.doubt for other in telling)])
+    return flow._replace(chosen=_union([flow.chosen, *more]), doubt=doubt)
+
+
+def _union(sets: Sequence[frozenset[Origin]]) -> frozenset[Origin]:
+    """Join sets; as most are empty or the same, they are not copied."""
+    telling = [each for each in sets if each]
+    if all(each is telling[0] for each in telling[1:]):
+        return telling[0] if telling else _NOTHING
+    return _NOTHING.union(*telling)
 
 
 class Rows(NamedTuple):

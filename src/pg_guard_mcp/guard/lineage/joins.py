@@ -26,14 +26,14 @@ from pg_guard_mcp.guard.lineage.flows import (
     computed,
     either,
 )
-from pg_guard_mcp.guard.lineage.ranges import Frame, Range, renamed, strings
+from pg_guard_mcp.guard.lineage.ranges import Columns, Frame, Range, renamed, strings
 from pg_guard_mcp.guard.lineage.terms import condition, follow
 from pg_guard_mcp.model import Relation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from pg_guard_mcp.guard.lineage.ranges import Columns, Fields
+    from pg_guard_mcp.guard.lineage.ranges import Fields, Pairs
     from pg_guard_mcp.guard.lineage.terms import Scope
 
 _CALLS = frozenset({"RangeFunction", "RangeTableFunc", "JsonTable"})
@@ -51,8 +51,8 @@ class Joined:
     """Items of FROM, put together."""
 
     ranges: tuple[Range, ...] = ()
-    columns: Columns | None = ()
-    """What `*` stands for, in order; None where that is not known."""
+    columns: Callable[[], Pairs | None] = tuple
+    """Gives what `*` stands for, in order; None where that is not known. Seldom asked for."""
     merged: Mapping[str, Flow] = field(default_factory=dict)
     rows: Rows = NO_ROWS
 
@@ -65,7 +65,7 @@ class Joined:
         """Return both, every row of the one with every row of the other."""
         return Joined(
             ranges=(*self.ranges, *other.ranges),
-            columns=_together((), self, other),
+            columns=lambda: _together((), self, other),
             merged={**self.merged, **other.merged},
             rows=self.rows.joined(other.rows),
         )
@@ -75,16 +75,9 @@ class Joined:
         by = computed([by, self.rows.chosen, self.rows.made])
         return replace(
             self,
-            ranges=tuple(
-                replace(
-                    item,
-                    columns=_chosen(item.columns, by),
-                    rest=None if item.rest is None else chosen(item.rest, by),
-                )
-                for item in self.ranges
-            ),
-            columns=None if self.columns is None else _chosen(self.columns, by),
-            merged=dict(_chosen(tuple(self.merged.items()), by)),
+            ranges=tuple(replace(item, by=computed([item.by, by])) for item in self.ranges),
+            columns=lambda: _chosen(self.columns(), by),
+            merged={name: chosen(flow, by) for name, flow in self.merged.items()},
         )
 
 
@@ -114,7 +107,7 @@ def _relation(fields: Fields, scope: Scope) -> Joined:
     name = fields["relname"]
     if "schemaname" not in fields and name in scope.queries:
         query = scope.queries[name]
-        columns = tuple(zip(query.names, query.flows, strict=True))
+        columns = Columns(tuple(zip(query.names, query.flows, strict=True)))
         return _single(_range(fields, name, columns), query.rows)
     # Postgres leaves the schema out of the names of its own relations alone.
     relation = Relation(fields.get("schemaname", "pg_catalog"), name)
@@ -124,8 +117,7 @@ def _relation(fields: Fields, scope: Scope) -> Joined:
         return _single(_catalog(fields, relation))
     if info is None:
         return _single(Range(name=_alias(fields, name), rest=UNFOLLOWED))
-    columns = tuple((each.name, column(relation, each.name)) for each in info.columns)
-    made = replace(_range(fields, name, columns), relation=relation)
+    made = replace(_range(fields, name, scope.known.columns(info)), relation=relation)
     rows = NO_ROWS
     if info.definition is not None:
         rows = Rows(
@@ -141,7 +133,7 @@ def _catalog(fields: Fields, relation: Relation) -> Range:
     hidden = tuple((name, UNREVIEWED) for name in catalogs.columns_left_out(relation))
     is_reviewed = relation in catalogs.OPENABLE and "colnames" not in fields.get("alias", {})
     rest = _NOT_CONSTANT if is_reviewed else UNREVIEWED
-    return Range(name=_alias(fields, relation.name), columns=hidden, rest=rest)
+    return Range(name=_alias(fields, relation.name), columns=Columns(hidden), rest=rest)
 
 
 def _subselect(fields: Fields, before: Joined, scope: Scope) -> Joined:
@@ -154,14 +146,14 @@ def _subselect(fields: Fields, before: Joined, scope: Scope) -> Joined:
     columns = tuple(
         (name, chosen(flow, *by)) for name, flow in zip(query.names, query.flows, strict=True)
     )
-    return _single(_range(fields, "", columns), query.rows)
+    return _single(_range(fields, "", Columns(columns)), query.rows)
 
 
 def _call(item: Fields, fields: Fields, before: Joined, scope: Scope) -> Joined:
     """Follow a function in FROM, of whose columns the names need not be known."""
     scope.read.add(ANY_RELATION)
     flow = follow(item, scope.inside(before.frame))
-    flow = replace(flow, plain=False)
+    flow = flow._replace(plain=False)
     return _single(Range(name=_alias(fields), rest=flow), Rows(made=flow))
 
 
@@ -184,48 +176,55 @@ def _join(fields: Fields, before: Joined, scope: Scope) -> Joined:
     right = right.if_at_all(on) if "right" in empty else right
     rows = left.rows.joined(right.rows, Rows(chosen=on))
     joined = left.beside(right)
-    columns = _together(tuple(merged.items()), left, right)
-    joined = replace(joined, columns=columns, merged={**joined.merged, **merged}, rows=rows)
+    joined = replace(
+        joined,
+        columns=lambda: _together(tuple(merged.items()), left, right),
+        merged={**joined.merged, **merged},
+        rows=rows,
+    )
     if "join_using_alias" in fields:
         name = fields["join_using_alias"]["aliasname"]
-        using = Range(name=name, columns=tuple(merged.items()))
+        using = Range(name=name, columns=Columns(tuple(merged.items())))
         joined = replace(joined, ranges=(*joined.ranges, using))
     return _under_one_name(fields, joined) if "alias" in fields else joined
 
 
-def _together(merged: Columns, left: Joined, right: Joined) -> Columns | None:
+def _together(merged: Pairs, left: Joined, right: Joined) -> Pairs | None:
     """Return the columns of a join in the order in which Postgres counts them."""
-    if left.columns is None or right.columns is None:
+    sides = (left.columns(), right.columns())
+    if None in sides:
         return None
     names = {name for name, _ in merged}
-    own = (*left.columns, *right.columns)
-    return (*merged, *(pair for pair in own if pair[0] not in names))
+    own = (pair for side in sides for pair in side or () if pair[0] not in names)
+    return (*merged, *own)
 
 
-def _chosen(columns: Columns, by: Flow) -> Columns:
-    return tuple((name, chosen(flow, by)) for name, flow in columns)
+def _chosen(columns: Pairs | None, by: Flow) -> Pairs | None:
+    return columns and tuple((name, chosen(flow, by)) for name, flow in columns)
 
 
 def _single(item: Range, rows: Rows = NO_ROWS) -> Joined:
-    return Joined(ranges=(item,), columns=item.columns if item.rest is None else None, rows=rows)
+    return Joined(ranges=(item,), columns=item.pairs, rows=rows)
 
 
 def _under_one_name(fields: Fields, joined: Joined) -> Joined:
     """Return a join that goes by a name of its own, and hides those of its items."""
-    if joined.columns is not None:
-        return _single(_range(fields, "", joined.columns), joined.rows)
+    columns = joined.columns()
+    if columns is not None:
+        return _single(_range(fields, "", Columns(columns)), joined.rows)
     every = computed([*(item.row() for item in joined.ranges), *joined.merged.values()])
-    return _single(Range(name=_alias(fields), rest=replace(every, plain=False)), joined.rows)
+    return _single(Range(name=_alias(fields), rest=every._replace(plain=False)), joined.rows)
 
 
 def _range(fields: Fields, name: str, columns: Columns) -> Range:
     """Return an item with its columns as its alias calls them."""
+    name = _alias(fields, name)
     names = strings(fields.get("alias", {}).get("colnames"))
-    called = renamed(columns, names)
+    called = renamed(columns.pairs, names)
     if called is None:
-        every = computed(flow for _, flow in columns)
-        return Range(name=_alias(fields, name), rest=computed([every, UNFOLLOWED]))
-    return Range(name=_alias(fields, name), columns=called)
+        every = computed([*columns.by_name.values(), UNFOLLOWED])
+        return Range(name=name, rest=every)
+    return Range(name=name, columns=columns if called is columns.pairs else Columns(called))
 
 
 def _alias(fields: Fields, name: str = "") -> str:

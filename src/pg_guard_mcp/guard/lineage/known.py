@@ -6,18 +6,19 @@ reviewed (`query_to_xml` runs a text as SQL).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pg_guard_mcp.guard import functions
-from pg_guard_mcp.guard.lineage.ranges import strings
+from pg_guard_mcp.guard.lineage.flows import column
+from pg_guard_mcp.guard.lineage.ranges import Columns, strings
 from pg_guard_mcp.model import Relation, TypeName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pg_guard_mcp.catalog import Catalog
+    from pg_guard_mcp.catalog import Catalog, RelationInfo
     from pg_guard_mcp.guard.extensions import Extensions
     from pg_guard_mcp.guard.lineage.ranges import Fields
 
@@ -58,11 +59,19 @@ class Known:
     """What may be called in one database without reading anything but what it is given."""
 
     extensions: Extensions
+    _columns: dict[Relation, Columns] = field(default_factory=dict)
 
     @property
     def catalog(self) -> Catalog:
         """The catalog that views are read against."""
         return self.extensions.catalog
+
+    def columns(self, info: RelationInfo) -> Columns:
+        """Return the columns of a relation, each of which is itself."""
+        if info.relation not in self._columns:
+            pairs = ((each.name, column(info.relation, each.name)) for each in info.columns)
+            self._columns[info.relation] = Columns(tuple(pairs))
+        return self._columns[info.relation]
 
     def call(self, fields: Fields) -> bool:
         """Tell whether a function only computes."""
@@ -94,7 +103,7 @@ class Known:
         # A key of a parent does not hold over its children, unless they are partitions.
         if info is None or (info.kind == "table" and relation in self._parents):
             return
-        nullable = {column.name for column in info.columns if column.nullable}
+        nullable = {each.name for each in info.columns if each.nullable}
         for key in info.keys:
             if key.primary or nullable.isdisjoint(key.columns):
                 yield frozenset(key.columns)

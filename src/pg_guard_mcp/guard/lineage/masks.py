@@ -180,9 +180,9 @@ class _Resolver:
             return
         view = queries.of_view(info, self.known)
         doubt = self._doubt(info, view.read)
-        masked = tuple(
-            Origin(source, name) for source, name in info.sources if name in self.masks_on(source)
-        )
+        masked: tuple[Origin, ...] = ()
+        if doubt.doubt or any(flow.doubt for flow in (*view.flows, *view.rows)):
+            masked = tuple(Origin(*each) for each in info.sources if self._tells(Origin(*each)))
         for column, flow in zip(info.columns, view.flows, strict=True):
             if mask := self._mask(column, chosen(flow, doubt), masked):
                 yield column.name, mask
@@ -225,8 +225,8 @@ class _Resolver:
         """Return the masked columns behind a value, or None if there are none."""
         if flow.doubt is Doubt.ANYTHING or (flow.doubt and masked):
             return masked
-        telling = [origin for origin in sorted(flow.origins) if self._tells(origin)]
-        found = (self.rows.get(origin, (origin,)) for origin in telling)
+        telling = [origin for origin in flow.origins if self._tells(origin)]
+        found = (self.rows.get(origin, (origin,)) for origin in sorted(telling))
         return tuple(dict.fromkeys(chain.from_iterable(found))) if telling else None
 
     def _tells(self, origin: Origin) -> bool:

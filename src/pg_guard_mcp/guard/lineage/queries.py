@@ -16,7 +16,6 @@ from pg_guard_mcp.guard.lineage.flows import (
     Flow,
     Output,
     Rows,
-    column,
     computed,
     either,
 )
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from pg_guard_mcp.catalog import RelationInfo
     from pg_guard_mcp.guard.lineage.joins import Joined
     from pg_guard_mcp.guard.lineage.known import Known
-    from pg_guard_mcp.guard.lineage.ranges import Columns, Fields
+    from pg_guard_mcp.guard.lineage.ranges import Fields
     from pg_guard_mcp.model import Relation
 
 _MOST_QUERIES = 20_000
@@ -66,8 +65,7 @@ def of_view(info: RelationInfo, known: Known) -> View:
 
 def of_expression(text: str, info: RelationInfo, known: Known) -> Flow:
     """Return what an expression over one relation's columns derives from."""
-    columns = tuple((each.name, column(info.relation, each.name)) for each in info.columns)
-    frame = Frame(ranges=(Range(name=info.relation.name, columns=columns),))
+    frame = Frame(ranges=(Range(name=info.relation.name, columns=known.columns(info)),))
     output = _of_text(f"SELECT {text}", known, set(), frame)
     return output.flows[0] if output is not None and len(output.flows) == 1 else UNREVIEWED
 
@@ -114,23 +112,25 @@ def _select(select: Fields, scope: Scope) -> Output:
         name = definition.pop("name")  # its own, where OVER has that of another
         found = window(definition, scope.inside(frame))
         frame = replace(frame, windows={**frame.windows, name: found})
-    inside = scope.inside(frame)
     targets = [target["ResTarget"] for target in select.get("targetList", ())]
+    made = [target["val"] for target in targets if "ColumnRef" not in target["val"]]
+    # Rows come sorted by what they were grouped by, or by what a window needed, and the next
+    # window numbers them so where its own order leaves it open.
+    sorted_by = computed([keys, *frame.windows.values(), sorts(made, scope.inside(frame))])
+    frame = replace(frame, order=computed([frame.order, sorted_by]))
+    inside = scope.inside(frame)
     columns = [pair for target in targets for pair in _columns(target, joined, inside)]
     conditions = [
         condition(select.get("whereClause", []), bare),
         condition(select.get("havingClause", []), inside),
     ]
-    sets = [follow(target["val"], inside) for target in targets if makes_rows(target["val"])]
+    sets = [follow(value, inside) for value in made if makes_rows(value)]
     rows = Rows(
         chosen=computed([joined.rows.chosen, keys, *conditions]),
         made=computed([joined.rows.made, *sets]),
         order=joined.rows.order,
     )
-    output = _output(columns, rows)
-    # Rows come sorted by what they were grouped by, or by what a window needed.
-    incidental = computed([keys, *frame.windows.values(), sorts(targets, inside)])
-    return arranged(select, output, inside, incidental)
+    return arranged(select, _output(columns, rows), inside, sorted_by)
 
 
 def _columns(target: Fields, joined: Joined, scope: Scope) -> Iterator[tuple[str, Flow]]:
@@ -142,8 +142,8 @@ def _columns(target: Fields, joined: Joined, scope: Scope) -> Iterator[tuple[str
         yield target.get("name") or (names[-1] if names else "?column?"), follow(value, scope)
         return
     ranges = [item for item in joined.ranges if names == (item.name,)]
-    columns = ranges[0].columns if len(ranges) == 1 and ranges[0].rest is None else None
-    columns = columns if names else joined.columns
+    columns = None if names else joined.columns()
+    columns = ranges[0].pairs() if len(ranges) == 1 else columns
     if columns is None:
         raise Lost
     yield from columns
@@ -212,7 +212,7 @@ def _named(expression: Fields, scope: Scope) -> Output:
 
 
 def _called(expression: Fields, output: Output) -> Output:
-    columns: Columns = tuple(zip(output.names, output.flows, strict=True))
+    columns = tuple(zip(output.names, output.flows, strict=True))
     called = renamed(columns, strings(expression.get("aliascolnames")))
     if called is None:
         raise Lost
@@ -254,7 +254,7 @@ def _with_extra_columns(expression: Fields, output: Output) -> Output:
         (cycle, "cycle_path_column"),
     )
     names = tuple(clause[key] for clause, key in keys if key in clause)
-    every = replace(computed(output.flows), plain=False)
+    every = computed(output.flows)._replace(plain=False)
     return replace(
         output, names=(*output.names, *names), flows=(*output.flows, *(every for _ in names))
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pg_guard_mcp.guard.lineage.flows import CONSTANT, UNFOLLOWED, Flow, computed, either
+from pg_guard_mcp.guard.lineage.flows import CONSTANT, UNFOLLOWED, Flow, chosen, computed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,24 @@ if TYPE_CHECKING:
     from pg_guard_mcp.model import Relation
 
 Fields: TypeAlias = "Mapping[str, Any]"
-Columns: TypeAlias = tuple[tuple[str, Flow], ...]
+Pairs: TypeAlias = tuple[tuple[str, Flow], ...]
+
+
+class Columns:
+    """Columns in order, found by name; two of a name are found as one."""
+
+    __slots__ = ("by_name", "pairs")
+
+    def __init__(self, pairs: Pairs = ()) -> None:
+        """Index them."""
+        self.pairs = pairs
+        self.by_name = dict(pairs)
+        if len(self.by_name) < len(pairs):
+            for name in self.by_name:
+                self.by_name[name] = _any_of(flow for other, flow in pairs if other == name)
+
+
+NO_COLUMNS = Columns()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,21 +42,29 @@ class Range:
     """An item of FROM, by the name it goes by."""
 
     name: str
-    columns: Columns = ()
+    columns: Columns = NO_COLUMNS
     rest: Flow | None = None
     """What every column is that it has beside those, where they are not known one by one."""
     relation: Relation | None = None
+    by: Flow = CONSTANT
+    """What decides whether it has a row at all, or one of NULLs."""
 
     def find(self, name: str) -> Flow | None:
         """Return what the column by a name is, if there can be one."""
-        found = [flow for known, flow in self.columns if known == name]
-        return either(found) if len(found) == 1 else computed(found) if found else self.rest
+        found = self.columns.by_name.get(name, self.rest)
+        return None if found is None else chosen(found, self.by)
 
     def row(self) -> Flow:
         """Return what a whole row of it is."""
         rest = [] if self.rest is None else [self.rest]
-        every = computed([*(flow for _, flow in self.columns), *rest])
-        return Flow(values=every.values, chosen=every.chosen, plain=False, doubt=every.doubt)
+        every = computed([*self.columns.by_name.values(), *rest])
+        return chosen(every, self.by)._replace(plain=False)
+
+    def pairs(self) -> Pairs | None:
+        """Return all columns in order, or None where they are not known."""
+        if self.rest is not None:
+            return None
+        return tuple((name, chosen(flow, self.by)) for name, flow in self.columns.pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +89,13 @@ class Frame:
 
     def knows(self, name: str) -> bool:
         """Tell whether a column of the name is known, and not only possible."""
-        return name in self.merged or any(
-            known == name for item in self.ranges for known, _ in item.columns
-        )
+        return name in self.merged or any(name in item.columns.by_name for item in self.ranges)
 
 
-def renamed(columns: Columns, names: Sequence[str]) -> Columns | None:
+def renamed(columns: Pairs, names: Sequence[str]) -> Pairs | None:
     """Return columns with the first of them under other names, or None if there are too few."""
+    if not names:
+        return columns
     if len(names) > len(columns):
         return None
     own = (name for name, _ in columns[len(names) :])

@@ -72,7 +72,7 @@ def condition(expression: object, scope: Scope) -> Flow:
         flow = follow(item, scope)
         tested = item.get("NullTest", {}).get("arg", {}) if isinstance(item, dict) else {}
         if "ColumnRef" in tested and (column := follow(tested, scope)).plain:
-            flow = replace(column, values=frozenset())
+            flow = column._replace(values=frozenset())
         found.append(flow)
     return computed(found)
 
