@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pg_guard_mcp.guard import lineage
+from pg_guard_mcp.guard.functions import judge_builtin
+from pg_guard_mcp.guard.lineage.known import AGGREGATES, SETS
 from pg_guard_mcp.model import Relation
 from pg_guard_mcp.postgres import snapshot
 from tests.postgres.databases import opened
 from tests.support.postgres import connected, fresh_database
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from pg_guard_mcp.guard.masking import Mask
     from tests.support.postgres import ShopServer
 
@@ -81,3 +85,24 @@ def test_postgres_15_writes_its_views_so_that_they_are_followed_as_well(
     assert {
         name: {column: mask.kind for column, mask in masks.items()} for name, masks in found.items()
     } == {case["name"]: case["masks"] for case in cases()}
+
+
+_REVIEWED = """
+SELECT DISTINCT proname::text
+FROM pg_proc
+WHERE pronamespace = 'pg_catalog'::regnamespace AND prorettype <> 'trigger'::regtype AND
+"""
+
+
+async def test_every_reviewed_function_over_many_rows_or_for_many_is_known_as_one(
+    each_postgres: ShopServer,
+) -> None:
+    async with connected(each_postgres.admin) as connection:
+        aggregates = await connection.fetch(f"{_REVIEWED} prokind = 'a'")
+        sets = await connection.fetch(f"{_REVIEWED} proretset")
+
+    def reviewed(names: list[Record]) -> set[str]:
+        return {name for (name,) in names if judge_builtin(name, None).allowed}
+
+    assert reviewed(aggregates) <= AGGREGATES
+    assert reviewed(sets) <= SETS
