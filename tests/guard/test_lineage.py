@@ -201,6 +201,68 @@ def test_a_mask_that_cannot_serve_the_views_type_becomes_redaction() -> None:
     assert masks(PEOPLE, made)["v.born"].kind == "redact"
 
 
+def test_a_definition_that_reads_what_postgres_does_not_know_of_is_redacted() -> None:
+    """The two were read one after the other: in between somebody may have replaced the view."""
+    made = view("s.v", "SELECT orders.id AS a, orders.total AS b FROM s.orders", columns("a", "b"))
+
+    assert {name: mask.kind for name, mask in masks(PEOPLE, ORDERS, made).items()} == {
+        "people.email": "email",
+        "people.born": "year",
+        "v.a": "redact",
+        "v.b": "redact",
+    }
+
+
+def test_a_definition_that_leaves_out_a_masked_relation_postgres_knows_of_is_redacted() -> None:
+    made = view("s.v", "SELECT orders.id AS a FROM s.orders", columns("a"), ORDERS, PEOPLE)
+
+    assert masks(PEOPLE, ORDERS, made)["v.a"].kind == "redact"
+
+
+def test_a_diamond_of_views_is_followed_once_each() -> None:
+    made = [view("s.v0", "SELECT people.email AS x FROM s.people", columns("x"), PEOPLE)]
+    for number in range(1, 200):
+        below = made[-1]
+        definition = f"SELECT a.x FROM {below.relation} a, {below.relation} b"
+        made.append(view(f"s.v{number}", definition, columns("x"), below))
+
+    assert masks(PEOPLE, *reversed(made))["v199.x"].kind == "email"
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "SELECT " + "(" * 400 + "people.email" + " || 'x'::text)" * 400 + " AS x FROM s.people",
+        " UNION ALL ".join(["SELECT lower(people.email) AS x FROM s.people"] * 300),
+        "SELECT x.x FROM " + "(SELECT x.x FROM " * 40 + "s.w x" + ") x" * 40,
+        "WITH q0 AS (SELECT w.x FROM s.w)"
+        + "".join(f", q{n + 1} AS (SELECT a.x FROM q{n} a, q{n} b)" for n in range(100))
+        + " SELECT q100.x FROM q100",
+    ],
+    ids=["operators", "branches", "subqueries", "with"],
+)
+def test_a_long_or_deep_definition_is_followed_to_its_end(definition: str) -> None:
+    below = view("s.w", "SELECT lower(people.email) AS x FROM s.people", columns("x"), PEOPLE)
+    made = view("s.v", definition, columns("x"), PEOPLE if "people" in definition else below)
+
+    assert masks(PEOPLE, below, made)["v.x"].kind == "redact"
+    for patterns in ({"s.people.city": "redact"}, {**MASKS, "s.w.x": "clean"}):
+        expected = "people.email" in definition and "s.w.x" in patterns
+        assert ("v.x" in masks(PEOPLE, below, made, patterns=patterns)) == expected
+
+
+def test_recursion_in_recursion_ends_in_doubt_before_it_ends_in_hours() -> None:
+    definition = "SELECT people.city AS c0, people.city AS c1 FROM s.people"
+    for number in range(12):
+        definition = (
+            f"WITH RECURSIVE r{number}(c0, c1) AS (SELECT people.city, people.city FROM s.people"
+            f" UNION ALL SELECT w.c1, w.c0 FROM ({definition}) w, r{number})"
+            f" SELECT r{number}.c0, r{number}.c1 FROM r{number}"
+        )
+
+    assert kinds_of_view(definition, "c0", "c1") in ({}, {"c0": "redact", "c1": "redact"})
+
+
 def test_masks_are_inherited_through_any_depth_and_in_any_order() -> None:
     first = view("s.a", "SELECT people.email AS x FROM s.people", columns("x"), PEOPLE)
     second = view("s.b", "SELECT a.x AS y, 1 AS z FROM s.a", columns("y", "z"), first)

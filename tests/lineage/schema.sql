@@ -13,6 +13,12 @@ CREATE DOMAIN s.code AS text CHECK (length(VALUE) < 100);
 CREATE TYPE s.pair AS (a text, b text);
 CREATE FUNCTION s.own(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1';
 CREATE FUNCTION s.rows() RETURNS SETOF s.people STABLE LANGUAGE sql AS 'SELECT * FROM s.people';
+CREATE TYPE s.couple AS (c text, d text);
+CREATE FUNCTION s.coupled(s.pair) RETURNS s.couple IMMUTABLE LANGUAGE sql
+    AS 'SELECT ROW(($1).a, ($1).b)::s.couple';
+CREATE CAST (s.pair AS s.couple) WITH FUNCTION s.coupled(s.pair);
+CREATE FUNCTION s.joined(text, text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1 || $2';
+CREATE OPERATOR s.<+> (LEFTARG = text, RIGHTARG = text, FUNCTION = s.joined);
 CREATE VIEW s.plain AS SELECT * FROM s.people;
 CREATE VIEW s.renamed AS SELECT p.id AS person, p.email AS address, p.city AS email FROM s.people p;
 CREATE VIEW s.cleaned AS SELECT id, lower(email) AS email, city FROM s.people;

@@ -48,10 +48,11 @@ def cases() -> list[dict[str, Any]]:
 
 async def masks_of_all(server: ShopServer) -> dict[str, dict[str, Mask]]:
     """Make all views in one database, and find their masks by the names of the cases."""
+    known = [case for case in cases() if case.get("since", 0) <= server.major]
     async with fresh_database(server, "template0") as shop:
         async with connected(shop.admin) as connection:
             await connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
-            for number, case in enumerate(cases()):
+            for number, case in enumerate(known):
                 kind = "MATERIALIZED VIEW" if case.get("materialized") else "VIEW"
                 await connection.execute(f"CREATE {kind} s.case_{number} AS {case['sql']}")
         async with opened(shop.admin) as database:
@@ -60,7 +61,7 @@ async def masks_of_all(server: ShopServer) -> dict[str, dict[str, Mask]]:
     assert not problems
     return {
         case["name"]: dict(masks.get(Relation("s", f"case_{number}"), {}))
-        for number, case in enumerate(cases())
+        for number, case in enumerate(known)
     }
 
 
@@ -84,7 +85,7 @@ def test_postgres_15_writes_its_views_so_that_they_are_followed_as_well(
 
     assert {
         name: {column: mask.kind for column, mask in masks.items()} for name, masks in found.items()
-    } == {case["name"]: case["masks"] for case in cases()}
+    } == {case["name"]: case["masks"] for case in cases() if "since" not in case}
 
 
 _REVIEWED = """

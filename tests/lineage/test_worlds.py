@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,8 @@ async def read(shop: Shop, clean: Mapping[str, list[str]]) -> Rows:
             "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'm' ORDER BY oid"
         )
         for (name,) in views:
-            await connection.execute(f"REFRESH MATERIALIZED VIEW {name}")
+            with suppress(asyncpg.QueryCanceledError):  # it keeps what it had
+                await connection.execute(f"REFRESH MATERIALIZED VIEW {name}")
         for name, columns in clean.items():
             listed = ", ".join(columns)
             try:
