@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.support.postgres import ShopServer
 
 _HERE = Path(__file__).parent
+SCHEMA = (_HERE / "schema.sql").read_text(encoding="utf-8")
 MASKS = {
     "s.people.email": "email",
     "s.people.phone": "last4",
@@ -51,7 +52,7 @@ async def masks_of_all(server: ShopServer) -> dict[str, dict[str, Mask]]:
     known = [case for case in cases() if case.get("since", 0) <= server.major]
     async with fresh_database(server, "template0") as shop:
         async with connected(shop.admin) as connection:
-            await connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
+            await connection.execute(SCHEMA)
             for number, case in enumerate(known):
                 kind = "MATERIALIZED VIEW" if case.get("materialized") else "VIEW"
                 await connection.execute(f"CREATE {kind} s.case_{number} AS {case['sql']}")

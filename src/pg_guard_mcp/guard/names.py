@@ -16,14 +16,25 @@ from pg_guard_mcp.errors import Problem
 from pg_guard_mcp.guard import functions, grammar, reading
 from pg_guard_mcp.guard.extensions import Extensions
 from pg_guard_mcp.guard.user_types import UserTypes
-from pg_guard_mcp.model import TypeName
+from pg_guard_mcp.model import Relation, TypeName
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from pg_guard_mcp.catalog import Catalog, FunctionInfo
-    from pg_guard_mcp.model import AccessRules, Relation
+    from pg_guard_mcp.model import AccessRules
     from pg_guard_mcp.uses import FunctionUse
+
+
+_RUNNING_TEXT = frozenset({"no-sql-text", "no-remote-access"})
+# Their columns print the commonest values of every other relation's.
+_STATISTICS = (
+    "pg_stats",
+    "pg_stats_ext",
+    "pg_stats_ext_exprs",
+    "pg_statistic",
+    "pg_statistic_ext_data",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,12 +195,13 @@ class Names:
         if not self.masked:
             return
         source = self._reachable_source(name)
-        if re.search(r"\bexecute\b", source):
+        if any(_runs_text(word) for word in set(re.findall(r"\w+", source))):
             yield Problem(
                 f"access.allow_functions names {name}, which runs SQL that it puts together",
                 "leave it out: what it reads cannot be known, and there are masks to keep",
             )
-        for relation in self.masked:
+        statistics = (Relation("pg_catalog", name) for name in _STATISTICS)
+        for relation in (*self.masked, *statistics):
             if re.search(rf"(?<!\w){re.escape(relation.name.lower())}(?!\w)", source):
                 yield Problem(
                     f"access.allow_functions names {name}, whose source names {relation}:"
@@ -218,6 +230,11 @@ def _effects(function: FunctionInfo) -> str | None:
     if function.security_definer:
         return "is SECURITY DEFINER"
     return None if function.trusted_language else "is in a language that is not trusted"
+
+
+def _runs_text(word: str) -> bool:
+    """Tell whether a word of a function's source runs SQL that the source need not show."""
+    return word == "execute" or functions.judge_builtin(word, None).rule in _RUNNING_TEXT
 
 
 def _user_calls(definition: str) -> frozenset[str]:
