@@ -23,5 +23,6 @@ CREATE VIEW s.plain AS SELECT * FROM s.people;
 CREATE VIEW s.renamed AS SELECT p.id AS person, p.email AS address, p.city AS email FROM s.people p;
 CREATE VIEW s.cleaned AS SELECT id, lower(email) AS email, city FROM s.people;
 CREATE VIEW s.sorted AS SELECT id, city FROM s.people ORDER BY ssn;
+CREATE VIEW s.ranked AS SELECT id, city FROM s.people ORDER BY ssn;
 CREATE VIEW s.filtered AS SELECT id, city FROM s.people WHERE ssn LIKE '1%';
 CREATE MATERIALIZED VIEW s.stored AS SELECT address, person FROM s.renamed WITH NO DATA;

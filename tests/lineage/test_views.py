@@ -37,6 +37,7 @@ MASKS = {
     "s.parts.card": "last4",
     "s.pets.ssn": "redact",
     "s.cleaned.email": "clean",
+    "s.ranked.*": "clean",
 }
 
 
