@@ -145,6 +145,7 @@ def test_a_column_without_masked_ones_behind_it_has_no_mask(expression: str) -> 
         "WITH RECURSIVE d AS (SELECT d.id, d.city FROM d) SELECT d.id, d.city FROM d",
         "SELECT id, city FROM s.people UNION ALL SELECT 1",
         "SELECT x.* FROM s.people, LATERAL unnest(ARRAY[people.email]) x",
+        "SELECT people.id AS a, people.city AS b INTO s.x FROM s.people",
         "DELETE FROM s.people",
         "SELECT nonsense FROM",
         "",

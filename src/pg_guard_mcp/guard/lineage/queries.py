@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from pg_guard_mcp.guard.lineage.ranges import Fields
     from pg_guard_mcp.model import Relation
 
+_CLAUSES = frozenset(
+    """
+    all distinctClause fromClause groupClause groupDistinct havingClause larg limitCount limitOffset
+    limitOption lockingClause op rarg sortClause targetList valuesLists whereClause windowClause
+    withClause
+    """.split()
+)
 _MOST_QUERIES = 20_000
 """Of one definition: a recursive query inside another is followed several times over."""
 _MOST_ROUNDS = 100
@@ -90,11 +97,11 @@ class _Budget:
         """Follow one.
 
         Raises:
-            Lost: these were too many.
+            Lost: these were too many, or it has a clause that is not on the list.
 
         """
         self.left -= 1
-        if self.left < 0:
+        if self.left < 0 or not select.keys() <= _CLAUSES:
             raise Lost
         scope = _with_queries(select.get("withClause", {}), scope)
         if select["op"] != "SETOP_NONE":
