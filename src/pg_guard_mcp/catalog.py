@@ -136,6 +136,8 @@ class FunctionInfo:
     name: str
     volatile: bool
     security_definer: bool
+    callable: bool = True
+    """Whether the role may call it."""
     source: str = ""
     """The definitions of all overloads, where they are written in a language of the database."""
     trusted_language: bool = True

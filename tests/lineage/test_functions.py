@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pg_guard_mcp.errors import ConfigurationError
+from pg_guard_mcp.errors import ConfigurationError, Unavailable
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.model import AccessRules
 from pg_guard_mcp.postgres import snapshot
+from tests.guarding import SHOP, ask, execute, guarding
 from tests.lineage.test_views import MASKS, SCHEMA
 from tests.postgres.databases import opened
 from tests.support.postgres import connected, fresh_database
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pg_guard_mcp.catalog import Catalog
-    from tests.support.postgres import ShopServer
+    from tests.support.postgres import Shop, ShopServer
 
 _SQL = "RETURNS text STABLE LANGUAGE sql"
 _PLPGSQL = "RETURNS text STABLE LANGUAGE plpgsql"
@@ -122,3 +125,33 @@ def test_a_function_that_reads_what_is_masked_is_refused(number: int, catalog: C
 )
 def test_a_function_that_reads_nothing_masked_is_allowed(number: int, catalog: Catalog) -> None:
     assert problem_of(number, catalog) == ""
+
+
+async def test_a_function_cannot_read_through_one_that_the_role_may_not_call(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    await execute(
+        fresh_shop.admin,
+        f"""
+        CREATE SCHEMA vault;
+        CREATE FUNCTION vault.first_address() {_SQL} AS 'SELECT min(email) FROM shop.customers';
+        CREATE FUNCTION shop.peek() {_SQL} SECURITY DEFINER AS 'SELECT vault.first_address()';
+        CREATE FUNCTION shop.hidden() {_SQL} AS 'SELECT 1::text';
+        REVOKE EXECUTE ON FUNCTION shop.hidden() FROM PUBLIC;
+        GRANT EXECUTE ON FUNCTION shop.peek() TO {fresh_shop.agent.user};
+        """,
+    )
+    allowing = f"""{SHOP}allow_functions = ["shop.peek"]
+    allow_functions_with_effects = ["shop.peek"]
+    """
+
+    async with guarding(tmp_path / "unmasked", fresh_shop.agent, allowing) as (guard, _):
+        assert len(await ask(guard, "SELECT shop.peek()")) == 1
+    masked = allowing + '[mask]\n"shop.customers.email" = "redact"\n'
+    async with guarding(tmp_path / "masked", fresh_shop.agent, masked) as (guard, _):
+        with pytest.raises(Unavailable):
+            await ask(guard, "SELECT shop.peek()")
+    hidden = SHOP + 'allow_functions = ["shop.hidden"]\n'
+    async with guarding(tmp_path / "hidden", fresh_shop.agent, hidden) as (guard, _):
+        with pytest.raises(Unavailable):
+            await ask(guard, "SELECT shop.hidden()")

@@ -138,7 +138,7 @@ class Names:
         """Find functions, packs and casts that cannot be as the rules say."""
         for name in self.rules.allow_functions:
             function = self._known.get(name)
-            if function is None:
+            if function is None or not function.callable:
                 yield Problem(
                     f"access.allow_functions names {name}, which is not there or not open to the"
                     " role",
@@ -176,6 +176,7 @@ class Names:
             name
             for name in self.rules.allow_functions
             if (function := self._known.get(name))
+            and function.callable
             and (not _effects(function) or self._has_effects_allowed(name))
         )
 
@@ -185,7 +186,7 @@ class Names:
     def _runs_more(self, name: str) -> str | None:
         """Say what a function of a user does besides computing, if it does."""
         function = self._known.get(name)
-        if function is None:
+        if function is None or not function.callable:
             return "is not open to the role"
         problem = next(self._of_masks(name), None)
         return _effects(function) or (problem and "may read what is masked")

@@ -94,6 +94,8 @@ _CONSTRUCTOR = """
 # An aggregate does what its support functions do; what pg_proc says of itself is not the point.
 _FUNCTIONS = f"""
 SELECT n.nspname AS schema, p.proname AS name, n.oid::int8 AS id,
+       bool_or(has_schema_privilege(n.oid, 'USAGE') AND has_function_privilege(p.oid, 'EXECUTE'))
+           AS callable,
        bool_or(p.provolatile = 'v' OR coalesce(s.volatile, false)) AS volatile,
        bool_or(p.prosecdef OR coalesce(s.definer, false)) AS security_definer,
        coalesce(string_agg(CASE WHEN p.prokind IN ('f', 'w') AND l.lanname NOT IN ('c', 'internal')
@@ -124,8 +126,7 @@ LEFT JOIN LATERAL (
     FROM unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]) || p.prorettype) u (oid)
     JOIN pg_type t ON t.oid = u.oid
     JOIN pg_namespace tn ON tn.oid = t.typnamespace AND tn.nspname <> 'pg_catalog') y ON true
-WHERE {USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
-  AND has_function_privilege(p.oid, 'EXECUTE')
+WHERE {USER_SCHEMA}
 GROUP BY n.nspname, p.proname, n.oid
 """
 
@@ -195,13 +196,14 @@ def types(rows: Rows) -> tuple[TypeInfo, ...]:
 
 
 def functions(rows: Rows) -> tuple[FunctionInfo, ...]:
-    """Read the functions outside pg_catalog that the role may call."""
+    """Read the functions outside pg_catalog: those the role may not call, others may for it."""
     return tuple(
         FunctionInfo(
             schema=row["schema"],
             name=row["name"],
             volatile=row["volatile"],
             security_definer=row["security_definer"],
+            callable=row["callable"],
             source=row["source"],
             trusted_language=row["trusted_language"],
             one_argument=row["one_argument"],
