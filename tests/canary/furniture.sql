@@ -22,19 +22,19 @@ INSERT INTO shop.vault
 SELECT
     id,
     'open ' || id,
-    'x.{word}' || id || '@{word}.example',
-    'no {word} ' || id || ' ssn',
-    'card {word} 0000 ' || id || '-end',
-    'A{word}' || id,
-    'token {word}' || id % 3,
-    'plain {word}' || id,
-    {number} + id % 2,
+    'x.{word}' || {turn} || '@{word}.example',
+    'no {word} ' || {turn} || ' ssn',
+    'card {word} 0000 ' || {turn} || '-end',
+    'A{word}' || {turn},
+    'token {word}' || {turn} % {groups},
+    'plain {word}' || {turn},
+    {number} + {turn} % 3,
     {number}.25,
     DATE '{date}',
     TIMESTAMPTZ '{date} 12:00:00+00',
-    jsonb_build_object('k', '{word}' || id, 'deep', jsonb_build_array({number}, '{word}')),
+    jsonb_build_object('k', '{word}' || {turn}, 'deep', jsonb_build_array({number}, '{word}')),
     json_build_object('k', '{word}'),
-    ARRAY['{word}', id::text],
+    ARRAY['{word}', ({turn})::text],
     convert_to('{word}', 'UTF8'),
     '{uuid}',
     '{address}'
@@ -44,16 +44,16 @@ CREATE TABLE shop.ledger (
     ssn text,
     loud text GENERATED ALWAYS AS (upper(ssn)) STORED
 );
-INSERT INTO shop.ledger SELECT id, 'no {word}' || id FROM generate_series(1, 20) AS id;
+INSERT INTO shop.ledger SELECT id, 'no {word}' || {turn} FROM generate_series(1, 20) AS id;
 CREATE TABLE shop.links (id integer PRIMARY KEY, vault_id integer REFERENCES shop.vault, open text);
 INSERT INTO shop.links SELECT id, id, 'open ' || id FROM generate_series(1, 20) AS id;
-CREATE INDEX vault_secret_idx ON shop.vault (id) WHERE ssn <> 'no {word} 3 ssn';
+CREATE INDEX vault_secret_idx ON shop.vault (id) WHERE ssn <> 'no {word} 13 ssn';
 CREATE INDEX vault_lower_idx ON shop.vault (lower(ssn));
 CREATE TABLE shop.vault_child (extra text) INHERITS (shop.vault);
 INSERT INTO shop.vault_child (id, open, ssn, extra) VALUES (99, 'open 99', '{word} child', 'extra');
 CREATE VIEW shop.vault_view AS
 SELECT id, open, ssn AS renamed, upper(email) AS computed, salary * 2 AS doubled,
-       profile ->> 'k' AS inside, ssn = 'no {word} 1 ssn' AS guessed, v AS whole
+       profile ->> 'k' AS inside, ssn = 'no {word} 11 ssn' AS guessed, v AS whole
 FROM shop.vault AS v
 WHERE plain <> 'plain {word}7';
 CREATE VIEW shop.vault_view_of_view AS

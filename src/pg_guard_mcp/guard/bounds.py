@@ -154,9 +154,9 @@ def _odd_tokens(found: list[Token]) -> Iterator[Finding]:
             yield _bound(
                 "the statement holds a control character", "Use spaces, tabs and line breaks only."
             )
-        if not token.text.isascii() and any(
-            unicodedata.category(character) in _INVISIBLE for character in token.text.decode()
-        ):
+        # A control character has been told already; a plain space is one in a quoted name, too.
+        exotic = [character for character in token.text.decode() if not character.isascii()]
+        if any(unicodedata.category(character) in _INVISIBLE for character in exotic):
             yield _bound(
                 "the statement holds an invisible or exotic space outside a literal",
                 "Use ordinary spaces between words.",
