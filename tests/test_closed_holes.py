@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CANARY = "QUETZAL"
 MASKED = SHOP + '[mask]\n"shop.vault.secret" = "redact"\n'
+MASKED_ELSEWHERE = SHOP + '[mask]\n"shop.customers.ssn" = "redact"\n'
 VAULT = f"""
 CREATE TABLE shop.vault (id int, secret text);
 INSERT INTO shop.vault VALUES (1, '{CANARY}');
@@ -232,3 +233,28 @@ async def test_a_huge_cell_is_left_out_and_small_chunks_follow(
         (row,) = await ask(guard, "SELECT repeat('x', 3000000), 1")
 
     assert row == ("[a value of 3000000 characters, too large to show: select a part of it]", "1")
+
+
+@pytest.mark.parametrize("masked", ["said", "list", "kept"])
+async def test_the_labels_of_a_masked_enum_cannot_be_listed(
+    fresh_shop: Shop, tmp_path: Path, masked: str
+) -> None:
+    await execute(
+        fresh_shop.admin,
+        f"""
+        CREATE TYPE shop.said AS ENUM ('calm', '{CANARY}');
+        CREATE DOMAIN shop.kept AS shop.said;
+        CREATE TABLE shop.spelled (said shop.said, list shop.said[], kept shop.kept);
+        INSERT INTO shop.spelled VALUES ('calm', '{{calm}}', 'calm');
+        GRANT SELECT ON shop.spelled TO agent_ro;
+        """,
+    )
+    tables = SHOP + f'[mask]\n"shop.spelled.{masked}" = "redact"\n'
+    lists = ("enum_range(said)", "enum_last(NULL::shop.said)", "enum_range(said, NULL)")
+
+    async with guarding(tmp_path / "one", fresh_shop.agent, tables) as (guard, _):
+        for expression in (*lists, "enum_first(said)", "(said).enum_last"):
+            with pytest.raises(Refused):
+                await ask(guard, f"SELECT {expression} FROM shop.spelled")
+    async with guarding(tmp_path / "two", fresh_shop.agent, MASKED_ELSEWHERE) as (guard, _):
+        assert await ask(guard, "SELECT enum_range(said) FROM shop.spelled")

@@ -24,6 +24,7 @@ from pg_guard_mcp.model import (
     Finding,
     Relation,
     Statement,
+    TypeName,
     Verdict,
 )
 
@@ -89,6 +90,16 @@ class Policy:
             bool(self.masked(relation))
             or len(info.readable) < len(info.columns)
             or relation in self.names.types.shown_as
+        )
+
+    @cached_property
+    def masks_labels(self) -> bool:
+        """Tell whether a masked column is of an enum: the labels of that are values."""
+        return any(
+            self.names.types.has_labels(TypeName(column.type_schema, column.type_name))
+            for relation, masks in self.masks.items()
+            for column in self.catalog.relations[relation].columns
+            if column.name in masks
         )
 
     def columns(self, relation: Relation) -> frozenset[str]:

@@ -54,6 +54,11 @@ class UserTypes:
         """Tell whether there is such a type outside pg_catalog."""
         return kind in self._known
 
+    def has_labels(self, kind: TypeName) -> bool:
+        """Tell whether this is an enum, or made of one."""
+        info = self._known.get(kind)
+        return info is not None and (info.kind == "e" or any(map(self.has_labels, info.parts)))
+
     def cast_to(self, name: str) -> str | None:
         """Say what a written cast to a built-in type could run."""
         return self._written_casts.get(name.removeprefix("_"))

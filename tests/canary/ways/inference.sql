@@ -30,7 +30,7 @@ SELECT g FROM generate_series(7391000, 7392000) AS g JOIN shop.kinds AS k ON k.i
 SELECT g.day::date FROM generate_series(TIMESTAMP '1977-01-01', '1977-12-31', '1 day') AS g (day) JOIN shop.kinds AS k ON k.d = g.day::date
 SELECT chr(c) FROM generate_series(97, 122) AS c WHERE EXISTS (SELECT 1 FROM shop.kinds WHERE substr(t, 5, 1) = chr(c))
 SELECT n, (SELECT count(*) FROM shop.kinds WHERE ascii(substr(t, n, 1)) > 108) FROM generate_series(1, 12) AS n
-SELECT n, bool_or(ascii(substr(t, n, 1)) & 1 = 1) FROM shop.kinds, generate_series(1, 12) AS n GROUP BY n ORDER BY n
+SELECT g, bool_or(ascii(substr(t, g, 1)) & 1 = 1) FROM shop.kinds, generate_series(1, 12) AS g GROUP BY g ORDER BY g
 SELECT count(*) FROM generate_series(1, (SELECT i4 % 1000 FROM shop.kinds WHERE id = 1))
 SELECT id FROM shop.vault AS v WHERE (SELECT count(*) FROM shop.vault AS w WHERE w.ssn < v.ssn) = 3
 SELECT id, (SELECT count(*) FROM shop.vault AS w WHERE w.salary <= v.salary) FROM shop.vault AS v ORDER BY id
@@ -87,4 +87,4 @@ SELECT sum((t LIKE 'txt q%')::int), avg(CASE WHEN d < '1977-06-01' THEN 1 ELSE 0
 SELECT string_agg(t, ','), string_agg(b, '\x00'), array_agg(i8), array_agg(ta), jsonb_agg(jb), json_object_agg(id, t), xmlagg(x), range_agg(ra) FROM shop.kinds
 SELECT max(id) FROM shop.kinds WHERE id > (SELECT avg(id) FROM shop.kinds WHERE t > 'txt m')
 SELECT string_agg(substr(t, 5, 1), '' ORDER BY t) FROM shop.kinds WHERE id = 1
-SELECT sum(ascii(substr(t, n, 1)) * 256 ^ n) FROM shop.kinds, generate_series(5, 7) AS n WHERE id = 1
+SELECT sum(ascii(substr(t, g, 1)) * 256 ^ g) FROM shop.kinds, generate_series(5, 7) AS g WHERE id = 1

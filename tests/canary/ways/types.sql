@@ -18,7 +18,7 @@ SELECT ta, ta2, ia, da, ta[1], ta2[1][1], ia[1:2], array_dims(ta2), array_upper(
 SELECT 'quet' || 'zal' = ANY (ta), array_positions(ta, 'x'), array_length(ta, 1), ia && ARRAY[7391840 + 6] FROM shop.kinds
 SELECT unnest(ta), unnest(ta2), unnest(ia) FROM shop.kinds
 SELECT array_to_string(ta, '/'), array_cat(ta, ta), trim_array(ta, 1), array_replace(ta, 'a', 'b'), ta < ARRAY['p'] FROM shop.kinds
-SELECT a, n FROM shop.kinds, unnest(ta) WITH ORDINALITY AS x (a, n)
+SELECT x.a, x.g FROM shop.kinds, unnest(ta) WITH ORDINALITY AS x (a, g)
 SELECT e, ea, e::text, ea[1], e > 'calm', e = 'stormy'::shop.mood FROM shop.kinds
 SELECT enum_range(e), enum_first(e), enum_last(e), enum_range(NULL, e) FROM shop.kinds
 SELECT max(e), min(e), count(DISTINCT e) FROM shop.kinds

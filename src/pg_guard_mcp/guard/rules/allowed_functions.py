@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _RULE = "allowed-functions"
 _NUMBERS = frozenset({"int2", "int4", "int8"})
+_LISTING_LABELS = frozenset({"enum_first", "enum_last", "enum_range"})
 
 
 def allowed_functions(statement: Statement, policy: Policy) -> Iterator[Finding]:
@@ -27,6 +28,14 @@ def allowed_functions(statement: Statement, policy: Policy) -> Iterator[Finding]
     """
     for use in statement.functions:
         if use.notation == "grammar":
+            continue
+        if use.name in _LISTING_LABELS and policy.masks_labels:
+            yield Finding(
+                rule=_RULE,
+                message=f"{use.spelling} is not available: a column of an enum is masked here, and"
+                " its labels are values",
+                hint="Select the distinct values of the column you mean.",
+            )
             continue
         if use.notation == "attribute" and not functions.is_denied_attribute(
             use.name, policy.catalog.system_functions
