@@ -128,7 +128,7 @@ SECRETS = (
     Secret(
         relation="shop.orders",
         column="tags",
-        value="ARRAY(SELECT {word} || tag FROM unnest(tags) AS tag)",
+        value="ARRAY(SELECT {word} || n FROM generate_series(1, cardinality(tags)) AS n)",
     ),
     Secret(
         relation="shop.order_items",

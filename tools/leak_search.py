@@ -4,8 +4,8 @@
 
 Each query is judged and spliced, and runs as the agent's role in three worlds: two that differ in
 every masked value, and one that differs from the first in one value of one row, another for every
-batch. Every answer, and every error in our words, must be the same in all of them, and no secret
-may be in any. So must be what `explain` says of it; see `plans`. Exit 1: a leak.
+batch. Every answer, every error in our words and every plan as `explain` tells it must be the same
+in all of them, and no secret may be in any. Exit 1: a leak.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from tools.leak_ground import CANARY, FAVOURITES, RELATIONS, RULES, SECRETS, SMA
 from tools.random_queries import Builder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from tests.support.postgres import Shop, ShopServer
 
@@ -88,8 +88,6 @@ class Run:
     explained: int = 0
     flips: int = 0
     leaks: list[Leak] = field(default_factory=list)
-    plans: list[str] = field(default_factory=list)
-    """Queries whose plan is told differently; see `docs/security.md`."""
 
     def as_text(self) -> str:
         """Say it for people."""
@@ -97,12 +95,11 @@ class Run:
         lines = [
             f"{self.runs:,} queries: {refused:,} refused, {self.answered:,} answered,"
             f" {sum(self.errors.values()):,} ended in an error, {self.undecided:,} in a timeout;"
-            f" {self.flips:,} values flipped, {self.explained:,} plans compared,"
-            f" {len(self.plans):,} of them differ; {len(self.leaks)} leaks"
+            f" {self.flips:,} values flipped, {self.explained:,} plans compared;"
+            f" {len(self.leaks)} leaks"
         ]
         lines += [f"  refused {rule}: {count:,}" for rule, count in self.refused.most_common()]
         lines += [f"  error {state}: {count:,}" for state, count in self.errors.most_common()]
-        lines += [f"PLAN: {sql[:2_000]!r}" for sql in self.plans[:10]]
         lines += [f"LEAK {what}: {sql[:4_000]!r}" for what, sql in self.leaks[:50]]
         return "\n".join(lines)
 
@@ -178,7 +175,9 @@ def main(arguments: list[str] | None = None) -> int:
             search(server, seed=options.seed, runs=options.runs, seconds=options.seconds)
         )
     if options.json:
-        sys.stdout.write(json.dumps({"runs": run.runs, "leaks": run.leaks, "plans": run.plans}))
+        sys.stdout.write(
+            json.dumps({"runs": run.runs, "answered": run.answered, "leaks": run.leaks})
+        )
     sys.stdout.write(run.as_text() + "\n")
     return 1 if run.leaks else 0
 
@@ -209,30 +208,38 @@ async def search(
                 run.refused.update({finding.rule for finding in refusal.findings[:1]})
                 continue
             await _compare(guarded, worlds, run, sql)
+            if run.runs % _EXPLAIN_EVERY == 0:
+                await _compare_plans(judged(sql, policy, to_plan=True), worlds, run, sql)
     return run
 
 
 async def _compare(guarded: GuardedQuery, worlds: tuple[World, ...], run: Run, sql: str) -> None:
-    one, *others = [await world.ask(guarded) for world in worlds]
-    if any(isinstance(each.error, TimedOut | Cancelled) for each in (one, *others)):
+    answers = [await world.ask(guarded) for world in worlds]
+    if any(isinstance(answer.error, TimedOut | Cancelled) for answer in answers):
         run.undecided += 1
         return
-    if isinstance(one.error, DatabaseError):
-        run.errors[one.error.sqlstate] += 1
+    error = answers[0].error
+    if isinstance(error, DatabaseError):
+        run.errors[error.sqlstate] += 1
     else:
         run.answered += 1
-    run.leaks += [
-        Leak(f"the answer differs where {difference} differs", sql)
-        for other, difference in zip(others, ("every secret", "one value"), strict=True)
-        if other.text != one.text
-    ]
-    run.leaks += [Leak("a secret is in the answer", sql) for each in (one, *others) if _told(each)]
-    if run.runs % _EXPLAIN_EVERY == 0 and one.error is None:
-        run.explained += 1
-        plans = [await world.plan(guarded) for world in worlds]
-        run.leaks += [Leak("a secret is in the plan", sql) for each in plans if _told(each)]
-        if any(each.text != plans[0].text for each in plans):
-            run.plans.append(sql)
+    run.leaks += _leaks("answer", answers, sql)
+
+
+async def _compare_plans(
+    planned: GuardedQuery, worlds: tuple[World, ...], run: Run, sql: str
+) -> None:
+    run.explained += 1
+    run.leaks += _leaks("plan", [await world.plan(planned) for world in worlds], sql)
+
+
+def _leaks(what: str, answers: Sequence[Answer], sql: str) -> Iterator[Leak]:
+    if any(map(_told, answers)):
+        yield Leak(f"a secret is in the {what}", sql)
+    one, *others = (answer.text for answer in answers)
+    for other, difference in zip(others, ("every secret", "one value"), strict=True):
+        if other != one:
+            yield Leak(f"the {what} is another where {difference} is", sql)
 
 
 def _told(answer: Answer) -> bool:

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 LIMITS = Limits()
 
 
-def judged(sql: str, policy: Policy, rules: Sequence[Rule] = RULES) -> GuardedQuery:
+def judged(
+    sql: str, policy: Policy, rules: Sequence[Rule] = RULES, *, to_plan: bool = False
+) -> GuardedQuery:
     """Turn an agent's text into SQL that may run, as `judging.judged` does with helpers.
+
+    `to_plan` is for a query that will be planned and not run.
 
     Raises:
         Refused: something speaks against it.
 
     """
     statement = read_here(gate(sql, max_bytes=LIMITS.max_sql_bytes))
-    return rewrite(policies.admit(policies.judge(statement, policy, rules)), policy)
+    admitted = policies.admit(policies.judge(statement, policy, rules))
+    return rewrite(admitted, policy, to_plan=to_plan)
