@@ -95,17 +95,16 @@ class Secret:
         value = self.value.format(
             word=f"'{CANARY}' || {digest}", number=f"('x' || left({digest}, 7))::bit(28)::int"
         )
-        return (
-            f"UPDATE {self.relation} SET {self.column} = {value}"
-            f" WHERE {self.column} IS NOT NULL AND {row};"
-        )
+        written = f"{self.column} = {value} WHERE {self.column} IS NOT NULL AND {row};"
+        return f"UPDATE {self.relation} SET {written}"  # noqa: S608 - names of ours
 
 
 SECRETS = (
     Secret(
         relation="shop.customers",
         column="email",
-        value="left(email, 1) || {word} || '@' || {word} || '.' || substring(email FROM '[A-Za-z]+$')",
+        value="left(email, 1) || {word} || '@' || {word} || '.'"
+        " || substring(email FROM '[A-Za-z]+$')",
     ),
     Secret(relation="shop.customers", column="phone", value="{word} || right(phone, 4)"),
     Secret(relation="shop.customers", column="ssn", value="{word}"),
@@ -146,7 +145,8 @@ SECRETS = (
     Secret(
         relation="shop.products",
         column="attributes",
-        value="jsonb_build_object('colour', {word}, 'weight_g', 1000 + {number} % 9000, 'fragile', true)",
+        value="jsonb_build_object('colour', {word}, 'weight_g', 1000 + {number} % 9000,"
+        " 'fragile', true)",
     ),
     Secret(
         relation="shop.products",
@@ -289,8 +289,7 @@ FAVOURITES = frozenset(
 def flip(random: Random, number: int) -> str:
     """Write one value of one row anew, as no world has it."""
     secret = random.choice(SECRETS)
-    one = (
-        f"{secret.key} = (SELECT {secret.key} FROM {secret.relation} WHERE {secret.column} IS NOT"
-        f" NULL ORDER BY md5('{number}' || {secret.key}) LIMIT 1)"
-    )
+    others = f"{secret.relation} WHERE {secret.column} IS NOT NULL"
+    drawn = f"ORDER BY md5('{number}' || {secret.key}) LIMIT 1"
+    one = f"{secret.key} = (SELECT {secret.key} FROM {others} {drawn})"  # noqa: S608 - names of ours
     return secret.update(f"flip {number}", one)

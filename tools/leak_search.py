@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-import asyncpg
 from tests.postgres.databases import opened
 from tests.support.postgres import connected, fresh_database, postgres_18_with_shop
 from tests.support.verdicts import judged
@@ -40,6 +39,7 @@ from tools.random_queries import Builder
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
+    import asyncpg
     from tests.support.postgres import Shop, ShopServer
 
     from pg_guard_mcp.guard.policy import Policy
@@ -92,12 +92,13 @@ class Run:
     def as_text(self) -> str:
         """Say it for people."""
         refused = sum(self.refused.values())
-        lines = [
+        summary = (
             f"{self.runs:,} queries: {refused:,} refused, {self.answered:,} answered,"
             f" {sum(self.errors.values()):,} ended in an error, {self.undecided:,} in a timeout;"
             f" {self.flips:,} values flipped, {self.explained:,} plans compared;"
             f" {len(self.leaks)} leaks"
-        ]
+        )
+        lines = [summary]
         lines += [f"  refused {rule}: {count:,}" for rule, count in self.refused.most_common()]
         lines += [f"  error {state}: {count:,}" for state, count in self.errors.most_common()]
         lines += [f"LEAK {what}: {sql[:4_000]!r}" for what, sql in self.leaks[:50]]

@@ -194,14 +194,14 @@ class Builder:
             return f"{name} AS {alias}", Source(alias, self._common[name])
         if shape < 9 and depth < _MAX_DEPTH:  # noqa: PLR2004 - likewise
             kinds = self._kinds()
-            columns = _named("s", kinds)
+            inner = _named("s", kinds)
             body = self._select(kinds, (), depth + 1)
-            return f"({body}) AS {alias} ({', '.join(columns)})", Source(alias, columns)
+            return f"({body}) AS {alias} ({', '.join(inner)})", Source(alias, inner)
         if shape == 9:  # noqa: PLR2004 - likewise
             values = ", ".join(f"({self._choose(LITERALS['text'])}, {n})" for n in range(3))
             return f"(VALUES {values}) AS {alias} (g, n)", Source(alias, {"g": "text", "n": "int"})
         name = self._choose(tuple(self.relations))
-        columns = self._common.get(name, self.relations[name])
+        columns: Columns = self._common.get(name, self.relations[name])
         if self._chance(0.7):
             columns = self.relations[name]
             name = f"{self._choose(('', 'ONLY '))}shop.{name}"

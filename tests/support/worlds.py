@@ -74,6 +74,7 @@ FURNITURE = "".join(
     for name in ("furniture", "types", "views")
 )
 POLICY = (DIRECTORY / "policy.toml").read_text(encoding="utf-8")
+_GRANT = "GRANT SELECT ON ALL TABLES IN SCHEMA shop TO agent_ro"
 _AHEAD = 3
 _SINCE = re.compile(r" -- since (\d+)$")
 
@@ -132,7 +133,7 @@ def ask_both(
         return tuple(pool.map(ask, range(len(worlds))))
 
 
-def _ask(  # noqa: PLR0913 - what it takes to ask
+def _ask(
     place: Shop,
     secrets: Mapping[str, str],
     directory: Path,
@@ -187,16 +188,16 @@ def _furnished(server: ShopServer, secrets: Mapping[str, str]) -> Iterator[Shop]
             "admin": shop.admin.user,
             "password": shop.admin.password,
         }
-        furnish(shop, re.sub(r"\{(\w+)\}", lambda found: words[found[1]], FURNITURE))
+        furnish(shop, re.sub(r"\{(\w+)\}", lambda found: words[found[1]], FURNITURE), _GRANT)
         yield shop
 
 
 def furnish(shop: Shop, *scripts: str) -> None:
-    """Run scripts as superuser, and let nothing come to a moment of its own choosing."""
+    """Run scripts as superuser."""
 
     async def execute() -> None:
         async with connected(shop.admin) as connection:
-            for script in (*scripts, "GRANT SELECT ON ALL TABLES IN SCHEMA shop TO agent_ro"):
+            for script in scripts:
                 await connection.execute(script)
 
     asyncio.run(execute())
