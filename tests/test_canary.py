@@ -79,8 +79,8 @@ class Route(NamedTuple):
     scope="module",
     params=[
         Route("postgres", "modern", 1),
-        Route("postgres", "legacy", 6),
-        Route("postgres", "http", 6),
+        Route("postgres", "legacy", 9),
+        Route("postgres", "http", 9),
         pytest.param(Route("postgres15", "modern", 1), marks=pytest.mark.postgres15),
     ],
     ids=lambda route: "-".join(map(str, route)),
@@ -135,7 +135,7 @@ def test_without_masks_the_same_questions_would_tell_the_two_apart(
     postgres: ShopServer, tmp_path: Path
 ) -> None:
     """The questions are worth their place: most of them tell, where nothing is masked."""
-    calls = CALLS[::3]
+    calls = CALLS[::5]
     policy = POLICY[: POLICY.index("[mask]")]
 
     evidence = ask_both(furnished(postgres), tmp_path, "modern", calls, policy)
@@ -144,5 +144,19 @@ def test_without_masks_the_same_questions_would_tell_the_two_apart(
 
 
 def test_the_corpus_is_of_more_than_three_hundred_ways() -> None:
-    assert len({repr(call.arguments) for call in CALLS}) == len(CALLS)
+    assert len(set(map(repr, CALLS))) == len(CALLS)
     assert len(CALLS) > 700
+
+
+def test_what_a_type_is_made_of_can_be_guessed_and_no_more(
+    postgres: ShopServer, tmp_path: Path
+) -> None:
+    """What `docs/security.md` says remains: a definition is an administrator's text."""
+    calls = [
+        Call("query", {"sql": "SELECT ('label quet' || 'zal')::shop.said"}),
+        Call("query", {"sql": "SELECT ('known quet' || 'zal')::shop.known"}),
+    ]
+
+    evidence = ask_both(furnished(postgres), tmp_path, "modern", calls)
+
+    assert len(told_apart(calls, evidence)) == len(calls)
