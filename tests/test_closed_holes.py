@@ -235,6 +235,49 @@ async def test_a_huge_cell_is_left_out_and_small_chunks_follow(
     assert row == ("[a value of 3000000 characters, too large to show: select a part of it]", "1")
 
 
+@pytest.mark.parametrize(
+    ("relation", "column"),
+    [
+        ("bands", "low"),
+        ("bands_1", "low"),
+        ("v_bands", "band"),
+        ("v_bands", "low"),
+        ("v_bands", "cut"),
+        ("v_bands", "found"),
+        ("v_again", "again"),
+        ("v_named", "ssn"),
+    ],
+)
+async def test_whether_a_computed_column_is_null_tells_nothing_of_what_it_is_computed_from(
+    fresh_shop: Shop, tmp_path: Path, relation: str, column: str
+) -> None:
+    await execute(
+        fresh_shop.admin,
+        """
+        CREATE TABLE shop.bands (
+            id integer, ssn text,
+            low text GENERATED ALWAYS AS (CASE WHEN ssn < '5' THEN 'low' END) STORED
+        );
+        CREATE TABLE shop.bands_1 () INHERITS (shop.bands);
+        INSERT INTO shop.bands VALUES (1, '123'), (2, '987');
+        INSERT INTO shop.bands_1 VALUES (3, '123'), (4, '987');
+        CREATE VIEW shop.v_bands AS
+        SELECT id, CASE WHEN ssn < '5' THEN 'low' END AS band, low, nullif(ssn, '123') AS cut,
+               (SELECT b.ssn FROM shop.bands AS b WHERE b.id = a.id AND b.ssn < '5') AS found
+        FROM shop.bands AS a;
+        CREATE VIEW shop.v_again AS SELECT band AS again FROM shop.v_bands;
+        CREATE VIEW shop.v_named AS SELECT nullif(ssn, '123') AS ssn FROM shop.bands;
+        GRANT SELECT ON ALL TABLES IN SCHEMA shop TO agent_ro;
+        """,
+    )
+    tables = SHOP + '[mask]\n"shop.*.ssn" = "redact"\n'
+
+    async with guarding(tmp_path, fresh_shop.agent, tables) as (guard, _):
+        shown = await ask(guard, f"SELECT DISTINCT {column} FROM shop.{relation}")
+
+    assert shown == [("[redacted]",)]
+
+
 @pytest.mark.parametrize("masked", ["said", "list", "kept"])
 async def test_the_labels_of_a_masked_enum_cannot_be_listed(
     fresh_shop: Shop, tmp_path: Path, masked: str

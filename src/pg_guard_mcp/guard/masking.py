@@ -57,6 +57,8 @@ class Mask:
     """The pattern of the rules it matched, if it did."""
     origins: tuple[tuple[Relation, str], ...] = ()
     """The masked columns it derives from, if it does."""
+    computed: bool = False
+    """The column computes over masked ones, and so even whether it is NULL tells of their values."""
 
     @property
     def name(self) -> str:
@@ -110,6 +112,8 @@ def expression(mask: Mask, column: Column) -> str:
             if not _is_text(column):
                 return _null(column)
             masked = quote_literal(REDACTED)
+            if mask.computed:
+                return f"CAST({masked} AS {_target(column)})"
     masked = f"CAST({masked} AS {_target(column)})"
     return f"CASE WHEN {value} IS NULL THEN {_null(column)} ELSE {masked} END"
 
@@ -138,7 +142,8 @@ def stricter(
             **{
                 column: mask
                 for column, mask in own.get(relation, {}).items()
-                if column not in everybody.get(relation, {}) or mask.name in {"null", "redact"}
+                if (here := everybody.get(relation, {}).get(column)) is None
+                or (mask.name in {"null", "redact"} and not here.computed)
             },
         }
         for relation in {**everybody, **own}

@@ -9,6 +9,7 @@ it is redacted. A pattern with the kind `clean` ends the inheritance.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -114,7 +115,8 @@ def _share_in_families(declared: Masks, catalog: Catalog) -> None:
             for here, there in ((child, parent), (parent, child)):
                 mask = declared.get(there, {}).get(column)
                 if mask and column not in declared.setdefault(here, {}):
-                    declared[here][column] = Mask(kind=mask.kind, origins=((there, column),))
+                    shared = replace(mask, pattern="", origins=((there, column),))
+                    declared[here][column] = shared
                     changed = True
 
 
@@ -134,7 +136,8 @@ def _mask_generated(declared: Masks, known: Known) -> None:
             flow = queries.of_expression(column.default or "", info, known)
             behind = masked if flow.doubt else masked & flow.origins
             if behind:
-                masks[column.name] = Mask(kind="redact", origins=tuple(sorted(behind)))
+                origins = tuple(sorted(behind))
+                masks[column.name] = Mask(kind="redact", origins=origins, computed=True)
 
 
 class _Resolver:
@@ -171,7 +174,8 @@ class _Resolver:
     def _masks_of(self, info: RelationInfo) -> dict[str, Mask]:
         own = self.declared.get(info.relation, {})
         columns = dict(self._inherited(info)) if info.definition is not None else {}
-        columns.update(own)
+        for name, mask in own.items():
+            columns[name] = replace(mask, computed=columns.get(name, mask).computed)
         return {name: mask for name, mask in columns.items() if mask.name != "clean"}
 
     def _inherited(self, info: RelationInfo) -> Iterator[tuple[str, Mask]]:
@@ -210,16 +214,16 @@ class _Resolver:
         behind = self._behind(flow, masked)
         if behind is None:
             return None
-        kinds = {
-            mask.kind if (mask := self.masks_on(origin.relation).get(origin.column)) else ""
-            for origin in flow.values
-        }
+        masks = [self.masks_on(origin.relation).get(origin.column) for origin in flow.values]
+        kinds = {mask.kind if mask else "" for mask in masks}
         by_others = any(self._tells(origin) for origin in flow.chosen)
-        if flow.plain and not flow.doubt and not by_others and len(kinds) == 1:
-            inherited = Mask(kind=kinds.pop(), origins=behind)
+        plain = flow.plain and not flow.doubt and not by_others
+        computed = not plain or any(mask.computed for mask in masks if mask)
+        if plain and len(kinds) == 1:
+            inherited = Mask(kind=kinds.pop(), origins=behind, computed=computed)
             if masking.column_problem(inherited, column, "") is None:
                 return inherited
-        return Mask(kind="redact", origins=behind)
+        return Mask(kind="redact", origins=behind, computed=computed)
 
     def _behind(self, flow: Flow, masked: tuple[Origin, ...]) -> tuple[Origin, ...] | None:
         """Return the masked columns behind a value, or None if there are none."""
