@@ -58,7 +58,7 @@ class Mask:
     origins: tuple[tuple[Relation, str], ...] = ()
     """The masked columns it derives from, if it does."""
     computed: bool = False
-    """The column computes over masked ones, and so even whether it is NULL tells of their values."""
+    """The column computes over masked ones, so that even its being NULL tells of their values."""
 
     @property
     def name(self) -> str:
@@ -112,10 +112,9 @@ def expression(mask: Mask, column: Column) -> str:
             if not _is_text(column):
                 return _null(column)
             masked = quote_literal(REDACTED)
-            if mask.computed:
-                return f"CAST({masked} AS {_target(column)})"
     masked = f"CAST({masked} AS {_target(column)})"
-    return f"CASE WHEN {value} IS NULL THEN {_null(column)} ELSE {masked} END"
+    kept = f"CASE WHEN {value} IS NULL THEN {_null(column)} ELSE {masked} END"
+    return masked if mask.computed else kept
 
 
 def unknown(column: Column, kind: RelationKind) -> str:
