@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("asyncpg", "keyring", "pgparse", "postgast", "sqlglot", "opentelemetry.sdk", "rich")
+HEAVY = (
+    *("asyncpg", "keyring", "pgparse", "postgast", "sqlglot", "opentelemetry.sdk", "rich"),
+    *("phonenumbers", "stdnum"),
+)
 
 
 def test_a_server_that_waits_for_its_client_has_imported_nothing_heavy() -> None:

@@ -18,21 +18,35 @@ What it leaves alone, on purpose:
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pg_guard_mcp.guard.detectors import contacts, credentials, identifiers
-from pg_guard_mcp.guard.detectors.cells import mask_array, mask_document, mask_numbers, mask_text
-from pg_guard_mcp.guard.detectors.detector import Detector, shape_of
-from pg_guard_mcp.guard.detectors.escapes import meanings
+from pg_guard_mcp.guard.detectors import cards, cloud_keys, contacts, credentials, identifiers
+from pg_guard_mcp.guard.detectors.cells import (
+    HEXADECIMAL,
+    mask_array,
+    mask_document,
+    mask_hexadecimal,
+    mask_numbers,
+    mask_text,
+    mask_value,
+    text_of,
+)
+from pg_guard_mcp.guard.detectors.detector import Detector, view_of
+from pg_guard_mcp.guard.detectors.readings import quick_readings
 from pg_guard_mcp.model import MaskedResult, ResultSet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pg_guard_mcp.guard.detectors.cells import MaskCell
 
 _BY_ID = {
     detector.id: detector
-    for detector in (*identifiers.DETECTORS, *contacts.DETECTORS, *credentials.DETECTORS)
+    for module in (cards, identifiers, contacts, credentials, cloud_keys)
+    for detector in module.DETECTORS
 }
 
 DETECTORS = tuple(_BY_ID)
@@ -40,19 +54,15 @@ DEFAULT_DETECTORS = ("payment-card", "us-ssn", "iban", "jwt", "private-key", "cl
 
 _TEXTLESS = re.compile(
     r"_?(bit|bool|box|cid|cidr|circle|inet|interval|line|lseg|macaddr8?|money|oid|path|pg_lsn|point"
-    r"|polygon|uuid|varbit|xid8?|float[48]|int[24]|time(tz)?|date|timestamp(tz)?"
+    r"|polygon|uuid|varbit|xid8?|float4|int[24]|time(tz)?|date|timestamp(tz)?"
     r"|(int4|date|ts|tstz)(multi)?range)"
 )
 """Types that cannot hold any of these values, and the arrays of them."""
 
-_NUMERIC = re.compile(r"_?(int8|numeric|(int8|num)(multi)?range)")
+_NUMERIC = re.compile(r"_?(float8|int8|numeric|(int8|num)(multi)?range)")
+_TEXTS = re.compile(r"_?(text|varchar|bpchar|char|name|citext|xml|hstore|tsvector|tsquery|bytea)")
+_DOCUMENTS = ("json", "jsonb")
 
-_BY_TYPE = {
-    "json": mask_document,
-    "jsonb": mask_document,
-    "_json": mask_array,
-    "_jsonb": mask_array,
-}
 _CELL_SEPARATOR = "\0"
 """The one character Postgres has in no text."""
 
@@ -72,6 +82,7 @@ def mask(result: ResultSet, enabled: frozenset[str] | tuple[str, ...]) -> tuple[
     changed = sum(
         old != new
         for old_cells, new_cells in zip(before, after, strict=True)
+        if old_cells is not new_cells
         for old, new in zip(old_cells, new_cells, strict=True)
     )
     if not changed:
@@ -88,25 +99,78 @@ def _mask_column(
         return mask_numbers(cells) if _BY_ID["payment-card"] in detectors else cells
     if type_name == "bytea" and all(cell is None or cell.startswith("\\x") for cell in cells):
         return _mask_bytes(cells, detectors)
-    outlines = [
-        shape_of(text) for text in meanings(_CELL_SEPARATOR.join(cell or "" for cell in cells))
-    ]
-    hitting = [each for each in detectors if any(each.finds_in(outline) for outline in outlines)]
-    if not hitting:
+    hitting, suspects = _suspects(type_name, cells, detectors)
+    if not suspects:
         return cells
-    mask_cell = _BY_TYPE.get(type_name, mask_text)
-    return [mask_cell(cell, hitting) if cell else cell for cell in cells]
+    mask_cell = _mask_of(type_name)
+    masked = list(cells)
+    for index in suspects:
+        cell = mask_hexadecimal(cells[index] or "", hitting)
+        masked[index] = mask_cell(cell, hitting)
+    return masked
+
+
+def _suspects(
+    type_name: str, cells: Sequence[str | None], detectors: Sequence[Detector]
+) -> tuple[list[Detector], Iterable[int]]:
+    """Tell which detectors may find something in a column, and in which cells.
+
+    The column is looked at as one text, in which a place tells the cell.
+    """
+    joined = _CELL_SEPARATOR.join([cell or "" for cell in cells])
+    if joined.count(_CELL_SEPARATOR) >= max(1, len(cells)):
+        # Bytes have NULs.
+        joined = _CELL_SEPARATOR.join([(cell or "").replace("\0", " ") for cell in cells])
+    hitting = []
+    suspects: set[int] = set()
+    views = [view_of(text) for text in _texts(joined, document=type_name in _DOCUMENTS)]
+    for detector in detectors:
+        found = {
+            index
+            for view in views
+            for index in _cells_of(view.text, [start for start, _ in detector.find(view)])
+        }
+        if found and not (detector.id == "payment-card" and cards.are_numbered_things(cells)):
+            hitting.append(detector)
+            suspects |= found
+    return hitting, sorted(suspects)
+
+
+def _texts(joined: str, *, document: bool) -> Iterator[str]:
+    """Yield the readings of a column, and the texts in bytes it writes as digits."""
+    yield from quick_readings(joined, document=document)
+    if "\\" in joined and "\\x" in joined:
+        cells = (
+            " ".join(text_of(run[1]) for run in HEXADECIMAL.finditer(cell)).replace("\0", " ")
+            for cell in joined.split(_CELL_SEPARATOR)
+        )
+        yield from quick_readings(_CELL_SEPARATOR.join(cells), document=False)
+
+
+def _cells_of(text: str, places: Sequence[int]) -> set[int]:
+    """Tell in which cells of a column's text these places are."""
+    if not places:
+        return set()
+    ends = [end.start() for end in re.finditer(_CELL_SEPARATOR, text)]
+    return {bisect_right(ends, place) for place in places}
+
+
+def _mask_of(type_name: str) -> MaskCell:
+    """Choose how a cell of a type is written."""
+    element = type_name.removeprefix("_")
+    if element in _DOCUMENTS:
+        mask_cell = mask_document
+    elif _TEXTS.fullmatch(type_name):
+        return mask_text
+    else:
+        mask_cell = mask_value
+    return mask_cell if element == type_name else partial(mask_array, mask_element=mask_cell)
 
 
 def _mask_bytes(cells: Sequence[str | None], detectors: Sequence[Detector]) -> Sequence[str | None]:
     """Look for text in binary values, which come as hexadecimal digits."""
-    texts = [cell and _bytes_of(cell).decode("latin-1") for cell in cells]
+    texts = [cell and text_of(cell.removeprefix("\\x")) for cell in cells]
     return [
         cell if new is None or new == old else "\\x" + new.encode("latin-1").hex()
         for cell, old, new in zip(cells, texts, _mask_column("text", texts, detectors), strict=True)
     ]
-
-
-def _bytes_of(cell: str) -> bytes:
-    digits = cell.removeprefix("\\x")
-    return bytes.fromhex(digits[: len(digits) // 2 * 2])

@@ -1,4 +1,7 @@
-"""One cell in, the same cell with its hits replaced out: still valid JSON, array or number text."""
+"""One cell in, the same cell with its hits replaced out: still valid in the form it has.
+
+That is JSON, an array, a composite, a range, a number or a text.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,25 @@ import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from pg_guard_mcp.guard.detectors.escapes import layers
-from pg_guard_mcp.guard.detectors.identifiers import CARD_LENGTHS, is_card
+from pg_guard_mcp.guard.detectors.cards import CARD_LENGTHS, is_card
+from pg_guard_mcp.guard.detectors.detector import view_of
+from pg_guard_mcp.guard.detectors.readings import readings
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from pg_guard_mcp.guard.detectors.detector import Detector
 
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*"', re.DOTALL)
+    MaskCell = Callable[[str, Sequence[Detector]], str]
+
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _BARE_START = " \t\r\n:,["
 _BARE_END = " \t\r\n,]}"
-_ELEMENT = re.compile(r'"((?:[^"\\]++|\\.)*)"|[^{},"]++', re.DOTALL)
-_NUMBER = re.compile(r"-?[0-9.]+")
+_ELEMENT = re.compile(r'"((?:[^"\\]++|\\.)*+)"|[^{},"]++', re.DOTALL)
+_NUMBER = re.compile(r"-?[0-9.]+(?:e[+-][0-9]+)?")
+_WHOLE = re.compile(r"([0-9])(?:\.([0-9]+))?e\+([0-9]{2})")
+_RANGE = re.compile(r"\{?[\[(].*[\])]\}?", re.DOTALL)
+HEXADECIMAL = re.compile(r"\\x((?:[0-9a-fA-F]{2}){9,})")
 
 
 class _Hit(NamedTuple):
@@ -47,18 +56,49 @@ def mask_document(cell: str, detectors: Sequence[Detector]) -> str:
     return _replaced(cell, [hit for hit in hits if hit in quoted or hit in bare], bare)
 
 
-def mask_array(cell: str, detectors: Sequence[Detector]) -> str:
-    """Replace the hits in an array of JSON, element by element: quotes there are quoted again."""
+def mask_value(cell: str, detectors: Sequence[Detector]) -> str:
+    """Replace the hits in `cell`, which is of a user's type: of a range, where brackets mean much.
+
+    In composites and ranges a part of a field may be quoted; a text that only looks like one of
+    them does not suffer from it.
+    """
+    hits = _hits(cell, detectors, document=False)
+    if not hits or not _RANGE.fullmatch(cell):
+        return mask_text(cell, detectors)
+    strings = [match.span() for match in _STRING.finditer(cell)]
+    bare = {hit for hit in hits if not _within(strings, hit.start)}
+    return _replaced(cell, hits, bare)
+
+
+def mask_array(cell: str, detectors: Sequence[Detector], mask_element: MaskCell) -> str:
+    """Replace the hits in an array, element by element: what is quoted there is quoted again."""
 
     def masked(element: re.Match[str]) -> str:
         quoted = element[1] is not None
         before = re.sub(r"\\(.)", r"\1", element[1], flags=re.DOTALL) if quoted else element[0]
-        after = mask_document(before, detectors)
+        after = mask_element(before, detectors)
         if after == before:
             return element[0]
         return '"' + after.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
     return _ELEMENT.sub(masked, cell)
+
+
+def mask_hexadecimal(cell: str, detectors: Sequence[Detector]) -> str:
+    r"""Replace the hits in the bytes that `cell` writes as `\x` and digits, wherever it does."""
+
+    def masked(run: re.Match[str]) -> str:
+        before = text_of(run[1])
+        after = mask_text(before, detectors)
+        start = cell[run.start() : run.start(1)]
+        return run[0] if after == before else start + after.encode("latin-1").hex()
+
+    return HEXADECIMAL.sub(masked, cell)
+
+
+def text_of(digits: str) -> str:
+    """Read bytes as text, a character for each; half a byte at the end is none."""
+    return bytes.fromhex(digits[: len(digits) // 2 * 2]).decode("latin-1")
 
 
 def mask_numbers(cells: Sequence[str | None]) -> Sequence[str | None]:
@@ -79,6 +119,10 @@ def mask_numbers(cells: Sequence[str | None]) -> Sequence[str | None]:
 
 
 def _is_card(number: str) -> bool:
+    """Tell whether a number is a card's, which floating point writes as `4.111111111111111e+15`."""
+    whole = _WHOLE.fullmatch(number)
+    if whole:
+        number = (whole[1] + (whole[2] or "")).ljust(int(whole[3]) + 1, "0")
     return len(number) in CARD_LENGTHS and number.isdecimal() and is_card(number)
 
 
@@ -118,17 +162,11 @@ def _hits(cell: str, detectors: Sequence[Detector], *, document: bool) -> list[_
 
 
 def _finds(cell: str, detectors: Iterable[Detector], *, document: bool) -> Iterator[_Hit]:
-    """Search `cell` as it stands and with its escapes off.
-
-    A document with escapes is not searched as it stands: half of an escape would be replaced.
-    """
-    unescaped = list(layers(cell))
-    for detector in detectors:
-        if not (document and unescaped):
-            for start, end in detector.find(cell):
-                yield _Hit(start, end, detector.id)
-        for layer in unescaped:
-            for start, end in detector.find(layer.text):
+    """Search everything `cell` may be read as."""
+    for layer in readings(cell, document=document):
+        view = view_of(layer.text)
+        for detector in detectors:
+            for start, end in detector.find(view):
                 yield _Hit(layer.original(start), layer.original(end), detector.id)
 
 
