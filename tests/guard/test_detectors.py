@@ -145,6 +145,11 @@ LEFT_ALONE = [
     *("re_evaluate_customer_retention_score_v2", "cache_key=" + "0a1b" * 8, "password=required"),
     *("client_secret: projects/1/secrets/db-password/versions/2", "password: hunter2"),
     *("postgres://u:&lt;password&gt;@h/d", "api_key=" + "*" * 30, "page_token=" + "a1B2" * 8),
+    *(
+        "host=db password=${PASSWORD}",
+        "Server=x;Password=****;",
+        "sk-or-a-class-of-many-words-here",
+    ),
     "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUQ=",
     *("4111111111111112", "1111111111111111", "ORD-2024-0000123456", "41111111111111111111"),
     *("0.4111111111111111", "4111111111111111.5", "+4111111111111111", "20240501123045123"),
