@@ -239,9 +239,10 @@ def test_the_pipeline_masks_and_renders_whatever_it_fetched() -> None:
     }
 
     for tool, last in (("query", "render"), ("explain", "render_plan")):
-        assert {"_by_names", "admitted", "_fetch", "mask", last} <= set(functions[tool])
+        assert {"_by_names", "admitted", "_fetch", "_masked", last} <= set(functions[tool])
     fetching = {name for name, calls in functions.items() if "fetch" in calls}
     assert fetching == {"_fetch"}
+    assert "mask" in functions["_masked"]
 
 
 def test_every_import_contract_of_the_house_is_there() -> None:

@@ -202,6 +202,8 @@ class ResultSet:
     rows: list[tuple[str | None, ...]] = field(repr=False)
     cap: Literal["rows", "bytes"] | None = None
     """The cap that cut the result short, if one did."""
+    cut: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """How many bytes the end of a cell had that was left off, by row and column."""
 
 
 MaskedResult = NewType("MaskedResult", ResultSet)

@@ -9,13 +9,13 @@ so no cell can close it: what stands between the fences is data, whatever it say
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pg_guard_mcp.model import Limits, MaskedResult
+    from pg_guard_mcp.model import Limits, MaskedResult, ResultSet
 
 _ESCAPES = {
     "\\": "\\\\",
@@ -30,6 +30,9 @@ _ESCAPES = {
 # terminal's cursor or show text in another order than it is read.
 _SPECIAL = re.compile("[\\\\\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+_MARGIN = 20_000
+"""The longest value a detector knows, a token, has 16,000 characters."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
@@ -41,6 +44,24 @@ class Rendered:
     """The cap that cut it: rows, bytes or cell; empty if none did."""
 
 
+def shortened(result: ResultSet, limits: Limits) -> ResultSet:
+    """Leave off the ends of cells that will be cut: the detectors need not look through them.
+
+    They look somewhat farther than what is shown, for a value may begin there and end beyond.
+    """
+    most = limits.max_cell_bytes + _MARGIN
+    cut = {
+        (row, column): len(cell[most:].encode())
+        for row, cells in enumerate(result.rows)
+        for column, cell in enumerate(cells)
+        if cell is not None and len(cell) > most
+    }
+    if not cut:
+        return result
+    rows = [tuple(cell and cell[:most] for cell in cells) for cells in result.rows]
+    return replace(result, rows=rows, cut=cut)
+
+
 def render(result: MaskedResult, limits: Limits, max_rows: int, tag: str) -> Rendered:
     """Write `result` as text of at most `limits.max_result_bytes` bytes, plus the frame.
 
@@ -50,8 +71,11 @@ def render(result: MaskedResult, limits: Limits, max_rows: int, tag: str) -> Ren
     cut_cells = 0
     size = 0
     cap = result.cap
-    for row in result.rows[:max_rows]:
-        cells = [_cell(cell, limits.max_cell_bytes) for cell in row]
+    for number, row in enumerate(result.rows[:max_rows]):
+        cells = [
+            _cell(cell, limits.max_cell_bytes, result.cut.get((number, column), 0))
+            for column, cell in enumerate(row)
+        ]
         line = "\t".join(text for text, _ in cells)
         size += len(line.encode()) + 1
         if size > limits.max_result_bytes:
@@ -87,13 +111,14 @@ def _escape_one(match: re.Match[str]) -> str:
     return _ESCAPES.get(character) or "".join(f"\\x{byte:02x}" for byte in character.encode())
 
 
-def _cell(value: str | None, max_bytes: int) -> tuple[str, bool]:
+def _cell(value: str | None, max_bytes: int, cut_bytes: int) -> tuple[str, bool]:
     if value is None:
         return "\\N", False
-    if len(value) <= max_bytes // 4 or len(value.encode()) <= max_bytes:
+    is_whole = not cut_bytes
+    if is_whole and (len(value) <= max_bytes // 4 or len(value.encode()) <= max_bytes):
         return escape(value), False
     kept = value.encode()[:max_bytes].decode(errors="ignore")
-    rest = len(value.encode()) - len(kept.encode())
+    rest = len(value.encode()) - len(kept.encode()) + cut_bytes
     return f"{escape(kept)}...[{rest} bytes cut]", True
 
 

@@ -39,7 +39,7 @@ from pg_guard_mcp.guard.detectors.readings import quick_readings
 from pg_guard_mcp.model import MaskedResult, ResultSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from pg_guard_mcp.guard.detectors.cells import MaskCell
 
@@ -75,9 +75,10 @@ def mask(result: ResultSet, enabled: frozenset[str] | tuple[str, ...]) -> tuple[
     """
     detectors = [_BY_ID[each] for each in sorted(enabled)]
     before = list(zip(*result.rows, strict=True))
+    cut = [{row for row, at in result.cut if at == index} for index in range(len(before))]
     after = [
-        _mask_column(column.type, cells, detectors)
-        for column, cells in zip(result.columns, before, strict=False)
+        _mask_column(column.type, cells, detectors, cut_cells)
+        for column, cells, cut_cells in zip(result.columns, before, cut, strict=False)
     ]
     changed = sum(
         old != new
@@ -91,8 +92,12 @@ def mask(result: ResultSet, enabled: frozenset[str] | tuple[str, ...]) -> tuple[
 
 
 def _mask_column(
-    type_name: str, cells: Sequence[str | None], detectors: Sequence[Detector]
+    type_name: str,
+    cells: Sequence[str | None],
+    detectors: Sequence[Detector],
+    cut: Container[int] = (),
 ) -> Sequence[str | None]:
+    """Mask the cells of a column; one that was cut has no form any more, and is a text."""
     if _TEXTLESS.fullmatch(type_name):
         return cells
     if _NUMERIC.fullmatch(type_name):
@@ -106,7 +111,7 @@ def _mask_column(
     masked = list(cells)
     for index in suspects:
         cell = mask_hexadecimal(cells[index] or "", hitting)
-        masked[index] = mask_cell(cell, hitting)
+        masked[index] = (mask_text if index in cut else mask_cell)(cell, hitting)
     return masked
 
 
