@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from pg_guard_mcp.guard.detectors import DETECTORS, mask
 from pg_guard_mcp.model import ResultColumn, ResultSet
+from tests.guarding import ask, execute, guarding
 from tests.support.postgres import connected
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.postgres import Shop
 
 CARD = "4111111111111111"
@@ -67,3 +70,26 @@ async def test_postgres_reads_a_masked_cell_as_the_type_it_had(fresh_shop: Shop)
 def found_in(answer: str) -> bool:
     """Tell whether the card is there, in digits or in bytes."""
     return CARD in answer or CARD.encode().hex() in answer
+
+
+async def test_a_users_type_with_a_built_in_name_hides_nothing(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    await execute(
+        fresh_shop.admin,
+        f"""
+        CREATE TYPE shop.uuid AS (note text);
+        CREATE TYPE shop.int4 AS ENUM ('4111111111111111');
+        CREATE TABLE shop.odd AS
+        SELECT ROW('4111 1111 1111 1111')::shop.uuid AS a, '4111111111111111'::shop.int4 AS b,
+               ARRAY[ROW('4111 1111 1111 1111')]::shop.uuid[] AS c;
+        GRANT SELECT ON shop.odd TO {fresh_shop.agent.user};
+        """,
+    )
+
+    async with guarding(tmp_path, fresh_shop.agent) as (guard, _):
+        ((first, second, third),) = await ask(guard, "SELECT * FROM shop.odd")
+
+    assert "[payment-card]" in str(first)
+    assert second == "[payment-card]"
+    assert "[payment-card]" in str(third)

@@ -25,7 +25,16 @@ CLOSING = (
     "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; DEALLOCATE ALL;"
     " RESET SESSION AUTHORIZATION; RESET ALL"
 )
-_ALL_TYPES = "SELECT oid::int8, typname::text FROM pg_catalog.pg_type"
+# A user's type may be called like a built-in one, and be looked through for less than it holds.
+_ALL_TYPES = """
+SELECT t.oid::int8,
+       CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_type AS b
+                         WHERE b.typname OPERATOR(pg_catalog.=) t.typname
+                           AND b.typnamespace OPERATOR(pg_catalog.=) 11
+                           AND b.oid OPERATOR(pg_catalog.<>) t.oid)
+            THEN pg_catalog.concat('user.', t.typname) ELSE t.typname::text END
+FROM pg_catalog.pg_type AS t
+"""
 _UTF8 = "UTF8"
 
 
