@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-COMMANDS = ("demo", "serve", "decide", "credentials", "audit")
+COMMANDS = ("demo", "serve", "decide", "policy", "credentials", "audit")
 DONE, FAILED, UNUSABLE = 0, 1, 2
 _INTERRUPTED = 130
 
