@@ -34,6 +34,7 @@ class Vocabulary:
     not_itself: frozenset[str]
     not_before: frozenset[str]
     other_things: frozenset[str]
+    delivered_to: frozenset[str]
     neutral: frozenset[str]
     lookalikes: frozenset[str]
     number_words: frozenset[str]

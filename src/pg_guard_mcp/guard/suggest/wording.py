@@ -29,7 +29,9 @@ _LONGEST_RUN = 6
 _COMPOUND = 5
 """A term of fewer letters may be the end of any word: `pan`, of `japan`."""
 _PERSON = 4
+_SHORT_NUMBER = 2
 _NAME = "name"
+_NUMMER = "nummer"
 _PHRASE_END = re.compile(
     r"[.;:,()\[\]/\n]|\s-+\s"
     r"|\b(?:of|for|from|to|in|on|as|at|when|whether|if|that|which|who|with|without|by|and|or"
@@ -83,17 +85,27 @@ def words(name: str) -> list[str]:
 
 def is_about_persons(info: RelationInfo) -> bool:
     """Tell whether a relation's name, or a column only persons have, says that it is about them."""
-    name = [word for word in words(info.relation.name) if not _is(word, load().about)]
-    if name and _names_a_person(name[-1]):
+    name = words(info.relation.name)
+    head = [word for word in name if not _is(word, load().about)][-1:]
+    if any(map(_names_a_person, head)):
         return True
     if is_about_things(info):
         return False
+    if any(_is(word, load().about) for word in name[-1:]) and any(
+        _refers_to_a_person(words(column.name)) for column in info.columns
+    ):
+        return True
     return any(
         found.subject.of_persons and found.strength == "strong" and not set(found.before) - {"my"}
         for column in info.columns
         for found in [_meaning(words(column.name), type_group(column), persons=False, things=False)]
         if found
     )
+
+
+def _refers_to_a_person(name: Sequence[str]) -> bool:
+    """Tell whether a column is the key of a person: `customer_id`."""
+    return len(name) > 1 and name[-1] in {"id", "number", "key"} and _names_a_person(name[-2])
 
 
 def is_about_things(info: RelationInfo) -> bool:
@@ -162,13 +174,15 @@ def _holds(found: Found, *, persons: bool, things: bool) -> bool:
     if found.strength == "strong":
         return True
     owned = any(map(_names_a_person, found.before))
-    if any(_is(word, load().other_things) for word in found.before):
+    if any(_is(word, load().other_things) for word in [*found.before, *found.after]):
         return False
     bare = all(_is(word, load().people) or _is(word, load().neutral) for word in found.before)
     if found.strength == "weak":
         rest = all(_is(word, load().neutral) for word in found.after)
         return bare and rest and (owned or not things)
-    return owned or (persons and (bare or not found.subject.of_persons))
+    if found.subject.of_persons:
+        return owned or (persons and bare)
+    return owned or persons or any(word in load().delivered_to for word in found.before)
 
 
 def _terms_in(name: Sequence[str]) -> Iterator[Found]:
@@ -211,9 +225,19 @@ def _terms() -> dict[str, tuple[tuple[Subject, str], ...]]:
             ("weak", subject.weak),
             ("personal", subject.personal),
         ):
-            for term in map(fold, terms):
+            for term in {form for each in terms for form in _spellings(fold(each))}:
                 index[term] = (*index.get(term, ()), (subject, strength))
     return index
+
+
+def _spellings(term: str) -> Iterator[str]:
+    """Yield a term, and the same with its word for "number" as it is read elsewhere."""
+    yield term
+    for word in load().number_words:
+        if len(word) > _SHORT_NUMBER and term.endswith(word):
+            yield term.removesuffix(word) + "number"
+        if len(word) > _SHORT_NUMBER and term.startswith(word):
+            yield "number" + term.removeprefix(word)
 
 
 def _names_a_person(word: str) -> bool:
@@ -233,8 +257,10 @@ def _is(word: str, known: frozenset[str]) -> bool:
 
 
 def _forms(word: str) -> Iterator[str]:
-    """Yield a word, and what it may be the plural of."""
+    """Yield a word, and what it may be the plural of or another spelling of."""
     yield word
+    if word.endswith(_NUMMER):
+        yield word.removesuffix(_NUMMER) + "number"
     for ending, instead in (("ies", "y"), ("es", ""), ("en", ""), ("s", ""), ("n", "")):
         if word.endswith(ending) and len(word) > len(ending) + 1:
             yield word.removesuffix(ending) + instead
