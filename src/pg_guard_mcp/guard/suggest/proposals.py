@@ -178,9 +178,21 @@ def _key_columns(info: RelationInfo) -> frozenset[str]:
 
 
 def _is_decided(policy: Policy, relation: Relation, column: Column) -> bool:
-    """Tell whether a pattern of the policy speaks of a column: also one that calls it clean."""
-    name = f"{relation}.{column.name}"
-    return any(masking.matches(pattern, name) for pattern in policy.rules.masks)
+    """Tell whether a pattern of the policy speaks of a column: also one that calls it clean.
+
+    What it says of a parent or a partitioned table it says of the children.
+    """
+    waiting, seen = [relation], set()
+    while waiting:
+        relation = waiting.pop()
+        name = f"{relation}.{column.name}"
+        if any(masking.matches(pattern, name) for pattern in policy.rules.masks):
+            return True
+        seen.add(relation)
+        info = policy.catalog.relations[relation]
+        if info.definition is None:
+            waiting += {source for source, shared in info.sources if shared == column.name} - seen
+    return False
 
 
 def _ties(
