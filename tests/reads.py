@@ -225,3 +225,15 @@ def defog_reads() -> dict[str, list[Read]]:
             case = json.loads(line)
             reads[case["schema"]].append(Read(name=case["id"], sql=case["sql"]))
     return reads
+
+
+def tpc_reads() -> dict[str, list[Read]]:
+    """Return the queries of TPC-H and TPC-DS, if they are found here, by the schema they run on."""
+    reads: dict[str, list[Read]] = {"tpch": [], "tpcds": []}
+    path = CORPUS / "tpc.jsonl"
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            case = json.loads(line)
+            schema = "tpch" if case["id"].startswith("tpch") else "tpcds"
+            reads[schema].append(Read(name=case["id"], sql=case["sql"]))
+    return reads

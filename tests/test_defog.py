@@ -6,8 +6,7 @@ The real server answers over stdio; Postgres itself writes the rows to compare w
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
 import asyncpg
@@ -15,9 +14,9 @@ import pytest
 
 from tests.postgres.databases import shared_database
 from tests.reads import CORPUS, SHOP_READS, defog_reads
-from tests.support.answers import Answer
 from tests.support.defog import load_defog, own_schemas
 from tests.support.postgres import connected
+from tests.support.rows import Rows, copy
 from tests.support.server import configure, serving
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.demo.cluster import Login
     from tests.reads import Read
+    from tests.support.answers import Answer
     from tests.support.postgres import Shop, ShopServer
 
 READS = {"shop": SHOP_READS, **defog_reads()}
@@ -53,21 +53,6 @@ SHOP_MASKS = """
 "shop.customers.notes" = "hash"
 """
 MASK_KEY = {"PG_GUARD_MASK_KEY": "bm90IGEga2V5IHRvIGtlZXA6IHRoaXJ0eS10d28gYnl0ZXM="}
-
-
-class Rows(NamedTuple):
-    """A result: the names of its columns, and its rows in Postgres's own text form."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[str | None, ...]]
-
-    def without(self, columns: frozenset[str]) -> Rows:
-        """Leave columns out, by name."""
-        kept = [index for index, name in enumerate(self.columns) if name not in columns]
-        return Rows(
-            tuple(self.columns[index] for index in kept),
-            [tuple(row[index] for index in kept) for row in self.rows],
-        )
 
 
 @pytest.fixture(scope="module")
@@ -99,20 +84,6 @@ async def ask_postgres(
             except asyncpg.PostgresError as error:
                 found.append(error)
         return found
-
-
-async def copy(connection: asyncpg.Connection[asyncpg.Record], sql: str) -> Rows:
-    """Have Postgres write the rows of a query, the way an answer's rows are written."""
-    statement = await connection.prepare(sql)
-    copied = bytearray()
-    await connection.copy_from_query(f"{sql}\n", output=partial(extend, copied))
-    answer = Answer(f"<data 0>\n\n{copied.decode()}</data 0>", is_error=False)
-    return Rows(tuple(attribute.name for attribute in statement.get_attributes()), answer.rows)
-
-
-async def extend(copied: bytearray, chunk: bytes) -> None:
-    """Keep what COPY sends."""
-    copied.extend(chunk)
 
 
 def rows_of(answer: Answer) -> Rows:
