@@ -54,6 +54,7 @@ LIMITS = Limits(
     statement_timeout_seconds=120.0,
 )
 REAL_KINDS = ("hash", "email", "last4", "first1", "year", "bucket:10", "redact")
+GROUPED_BY_TOO_LITTLE = "42803"
 PADS = masking.hmac_pads(bytes(range(32)))
 
 
@@ -90,7 +91,8 @@ class Subject:
         """Run a read through the guard, with these masks in place of the policy's own."""
         try:
             query = await self.rewritten(read, masks)
-            assert len(query.masked) >= len(masks and query.relations)
+            spliced = {name.rpartition(".")[0] for name in query.masked}
+            assert spliced == {str(relation) for relation in query.relations if masks.get(relation)}
             if query.needs_key:
                 query = replace(query, arguments=PADS)
             result = await self.database.fetch(query, max_rows=LIMITS.max_rows, application="test")
@@ -155,11 +157,27 @@ def in_the_shape_of_a_mask(mask: Mask, column: Column) -> str:
     return f"CASE WHEN {value} IS NULL THEN CAST(NULL AS {column.unchecked}) ELSE {value} END"
 
 
-def everything(policy: Policy, kind: str = "redact") -> dict[Relation, dict[str, Mask]]:
+def everything(policy: Policy) -> dict[Relation, dict[str, Mask]]:
     """Put a mask on every readable column there is."""
     return {
-        relation: {column.name: Mask(kind=kind) for column in info.readable}
+        relation: {column.name: Mask(kind="redact") for column in info.readable}
         for relation, info in policy.open_relations.items()
+    }
+
+
+def without_keys(
+    masks: Mapping[Relation, Mapping[str, Mask]], policy: Policy
+) -> dict[Relation, dict[str, Mask]]:
+    """Take the masks off primary keys."""
+    return {
+        relation: {
+            name: mask
+            for name, mask in columns.items()
+            if not any(
+                key.primary and name in key.columns for key in policy.open_relations[relation].keys
+            )
+        }
+        for relation, columns in masks.items()
     }
 
 
@@ -202,13 +220,18 @@ async def compare(
 ) -> dict[str, str]:
     """Run reads with and without an identity on everything; return those that differ, and how."""
     expected = await bare(place.agent, schema, reads)
+    assert {outcome.error for outcome in expected} <= {"", GROUPED_BY_TOO_LITTLE}
+    differ = {}
     async with subject(place.agent, [schema, *more]) as guard:
         masks = everything(guard.policy)
-        return {
-            read.name: f"{found.error or 'other rows'}, not {outcome.error or 'these'}"
-            for read, outcome in zip(reads, expected, strict=True)
-            if not (found := await guard.guarded(read, masks)).is_like(outcome)
-        }
+        for read, outcome in zip(reads, expected, strict=True):
+            found = await guard.guarded(read, masks)
+            if found.error == GROUPED_BY_TOO_LITTLE != outcome.error:
+                # A masked primary key is no key: two of them may look alike.
+                found = await guard.guarded(read, without_keys(masks, guard.policy))
+            if not found.is_like(outcome):
+                differ[read.name] = f"{found.error or 'other rows'}, not {outcome.error or 'these'}"
+    return differ
 
 
 async def compare_masked(

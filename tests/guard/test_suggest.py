@@ -27,6 +27,17 @@ CATEGORIES = {
     "inet": "I",
     "_text": "A",
 }
+TYPES = {
+    "int4": "integer",
+    "int8": "bigint",
+    "float8": "double precision",
+    "timestamptz": "timestamp with time zone",
+    "varchar": "character varying(80)",
+    "bool": "boolean",
+    "citext": "public.citext",
+    "_text": "text[]",
+}
+"""How Postgres writes a type that is not called as in `pg_type`."""
 
 
 class Judged(NamedTuple):
@@ -53,7 +64,7 @@ def column(text: str, comment: str | None = None) -> Column:
     kind = kind or "text"
     return Column(
         name=name,
-        type=kind,
+        type=TYPES.get(kind, kind),
         type_name=kind,
         type_schema="pg_catalog",
         category=CATEGORIES[kind],
@@ -112,6 +123,7 @@ def test_names_are_read_as_a_person_reads_them() -> None:
     [
         ("email", "email"),
         ("phone:int8", "redact"),
+        ("access_token:uuid", "redact"),
         ("phones:_text", "redact"),
         ("birth_date:date", "year"),
         ("birth_date", "redact"),
@@ -119,7 +131,7 @@ def test_names_are_read_as_a_person_reads_them() -> None:
         ("salary:numeric", "bucket:10000"),
         ("salary", "redact"),
         ("username:citext", "hash"),
-        ("device_id:uuid", "redact"),
+        ("device_id:uuid", "hash"),
         ("last_login_ip:inet", "redact"),
         ("contact_email:jsonb", "redact"),
     ],
