@@ -34,7 +34,8 @@ CREATE TABLE shop.visits (
 );
 INSERT INTO shop.visits
 SELECT n, n % 3000, timestamptz '2026-01-01' + n * interval '1 minute', 'page-' || n, n % 97,
-       (ARRAY['DE', 'FR', 'LU'])[CASE WHEN n % 400 = 0 THEN 3 ELSE 1 + n % 2 END], md5(n::text), ('10.0.0.' || n % 250)::inet,
+       (ARRAY['DE', 'FR', 'LU'])[CASE WHEN n % 400 = 0 THEN 3 ELSE 1 + n % 2 END],
+       md5(n::text), ('10.0.0.' || n % 250)::inet,
        date '1970-01-01' + n % 9000, n || '@example.com'
 FROM generate_series(1, 60000) n;
 CREATE INDEX ON shop.visits (customer_id);
