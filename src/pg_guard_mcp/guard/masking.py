@@ -277,8 +277,8 @@ def _hash(value: str, column: Column) -> str:
     )
     if bare == "bytea":
         return f"pg_catalog.substr({code}, 1, 16)"
-    digits = f"pg_catalog.encode({code}, 'hex')"
+    digits = f"pg_catalog.encode(pg_catalog.substr({code}, 1, 16), 'hex')"
     if bare == "bigint":
         # Fifteen digits are sixty bits, and no sign.
         return f"CAST('x0' OPERATOR(pg_catalog.||) pg_catalog.left({digits}, 15) AS bit(64))"
-    return f"pg_catalog.left({digits}, 32)"
+    return digits
