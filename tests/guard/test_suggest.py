@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from pg_guard_mcp.catalog import Column, RelationInfo
+from pg_guard_mcp.catalog import Column, Key, RelationInfo
 from pg_guard_mcp.guard.masking import matches
 from pg_guard_mcp.guard.suggest import lines, proposals, samples
 from pg_guard_mcp.guard.suggest.proposals import Proposal
@@ -206,6 +207,16 @@ def test_a_comment_speaks_where_the_name_does_not(comment: str, kind: str) -> No
 )
 def test_a_comment_that_only_mentions_such_data_says_nothing(comment: str | None) -> None:
     assert proposed(relation("things", column("field_7", comment))) == {}
+
+
+def test_a_number_that_is_a_key_stays_whatever_its_comment_says() -> None:
+    columns = (column("id:int8", "Personal data"), column("code", "Personal data"))
+    info = relation("things", *columns)
+
+    keyed = replace(info, keys=(Key(primary=True, columns=("id", "code")),))
+
+    assert proposed(info) == {"id": "redact", "code": "redact"}
+    assert proposed(keyed) == {"code": "redact"}
 
 
 def sample(kind: str, values: list[str | None]) -> dict[str, list[Sighting]]:
