@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 
 from pg_guard_mcp.errors import DatabaseError, GuardError
-from pg_guard_mcp.guard import masking
+from pg_guard_mcp.guard import masking, proof
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.lexer import quote
 from pg_guard_mcp.guard.masking import Mask
@@ -151,9 +151,9 @@ def the_column(_mask: Mask, column: Column) -> str:
     return quote(column.name)
 
 
-def in_the_shape_of_a_mask(mask: Mask, column: Column) -> str:
+def in_the_shape_of_a_mask(_mask: Mask, column: Column) -> str:
     """Return SQL of a mask's shape that is the column itself, which Postgres cannot see."""
-    value = the_column(mask, column)
+    value = quote(column.name)
     return f"CASE WHEN {value} IS NULL THEN CAST(NULL AS {column.unchecked}) ELSE {value} END"
 
 
@@ -302,6 +302,8 @@ async def test_masks_that_return_the_column_change_no_query_of_tpc(
     tpc: Shop, monkeypatch: pytest.MonkeyPatch, schema: str
 ) -> None:
     monkeypatch.setattr(masking, "expression", the_column)
+    # The guard rightly takes no bare column for a mask.
+    monkeypatch.setattr(proof, "_is_masked", lambda value, name: proof._plain(value) == name)
 
     assert await compare(tpc, schema, TPC_READS[schema]) == {}
 
