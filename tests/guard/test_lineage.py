@@ -450,6 +450,7 @@ def test_clean_on_one_view_leaves_another_masked() -> None:
         {"s.people.email": "email", "*.*.email": "redact"},
         {"s.*.email": "redact", "s.people.em*": "email", "*": "null"},
         {"*.*.*mail": "null", "*.people.email": "email", "s.*.email": "redact"},
+        {"s.people.email": "email", "s.people.email*": "redact", "s.*people.email": "null"},
     ],
 )
 def test_the_most_specific_pattern_wins_wherever_it_stands(patterns: dict[str, str]) -> None:

@@ -153,7 +153,12 @@ def stricter(
 
 def matches(pattern: str, name: str) -> bool:
     """Tell whether `name` fits `pattern`, in which `*` is any run of characters."""
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None
+    return form(pattern).fullmatch(name) is not None
+
+
+def form(pattern: str) -> re.Pattern[str]:
+    """Return the regular expression of all names that fit `pattern`."""
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
 
 
 def uses_key(mask: Mask) -> bool:

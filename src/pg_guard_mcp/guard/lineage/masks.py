@@ -31,7 +31,7 @@ from pg_guard_mcp.guard.lineage.known import Known
 from pg_guard_mcp.guard.masking import Mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pg_guard_mcp.catalog import Catalog, Column, RelationInfo
     from pg_guard_mcp.errors import Problem
@@ -60,9 +60,10 @@ def resolve(
     known = Known(extensions=Extensions(on=on, catalog=catalog))
     declared: Masks = {}
     problems: list[Problem] = []
+    named = _declared(patterns)
     for relation, info in catalog.relations.items():
         for column in info.columns:
-            if mask := _declared(patterns, relation, column.name):
+            if mask := named(f"{relation}.{column.name}"):
                 declared.setdefault(relation, {})[column.name] = mask
                 where = f"{relation}.{column.name}"
                 if problem := masking.column_problem(mask, column, where):
@@ -90,14 +91,24 @@ def derivation(
     )
 
 
-def _declared(patterns: Mapping[str, str], relation: Relation, column: str) -> Mask | None:
-    """Return the mask of the most specific pattern that fits: the one with most literal text."""
-    name = f"{relation.schema}.{relation.name}.{column}"
-    fitting = [pattern for pattern in patterns if masking.matches(pattern, name)]
-    if not fitting:
-        return None
-    best = max(fitting, key=lambda pattern: (len(pattern) - pattern.count("*"), pattern))
-    return Mask(kind=patterns[best], pattern=best)
+def _declared(patterns: Mapping[str, str]) -> Callable[[str], Mask | None]:
+    """Return what finds the mask of the most specific pattern that fits a column's full name.
+
+    That is the name itself, or else the pattern with most literal text.
+    """
+    wild = sorted(
+        (pattern for pattern in patterns if "*" in pattern),
+        key=lambda pattern: (len(pattern) - pattern.count("*"), pattern),
+        reverse=True,
+    )
+    forms = [(masking.form(pattern), pattern) for pattern in wild]
+
+    def named(name: str) -> Mask | None:
+        fitting = (pattern for form, pattern in forms if form.fullmatch(name))
+        best = name if name in patterns and "*" not in name else next(fitting, None)
+        return Mask(kind=patterns[best], pattern=best) if best is not None else None
+
+    return named
 
 
 def _share_in_families(declared: Masks, catalog: Catalog) -> None:
