@@ -12,7 +12,8 @@ import anyio
 import anyio.from_thread
 
 from pg_guard_mcp.model import GuardedQuery, Limits
-from pg_guard_mcp.postgres.database import Database
+from pg_guard_mcp.postgres.database import ANY_SERVER, Database
+from pg_guard_mcp.settings import PLAIN
 from tests.support.postgres import SHOP_TEMPLATE, connected, fresh_database
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.demo.cluster import Login
     from pg_guard_mcp.model import ResultSet
+    from pg_guard_mcp.postgres.replicas import Replication
+    from pg_guard_mcp.settings import Tls
     from tests.support.postgres import Shop, ShopServer
 
 _DEADLINE_SECONDS = 20
@@ -48,23 +51,36 @@ ORDER BY 1, 2, 3, 4
 """
 
 
+async def without_tls() -> Tls:
+    """Speak no TLS."""
+    return PLAIN
+
+
 @asynccontextmanager
 async def opened(
-    login: Login, limits: Limits | None = None, *, password: str | None = None
+    login: Login,
+    limits: Limits | None = None,
+    *others: Login,
+    password: str | None = None,
+    replication: Replication = ANY_SERVER,
 ) -> AsyncIterator[Database]:
-    """Open a `Database` as `login`, of one connection unless `limits` say more; close it after."""
+    """Open a `Database` as `login`, of one connection unless `limits` say more; close it after.
+
+    `others` are where else the same role and database are.
+    """
 
     async def secret() -> str:
         return login.password if password is None else password
 
     database = Database(
-        hosts=[login.host],
-        ports=[login.port],
+        hosts=[place.host for place in (login, *others)],
+        ports=[place.port for place in (login, *others)],
         user=login.user,
         database=login.database,
         password=secret,
-        ssl=False,
+        tls=without_tls,
         limits=limits or Limits(pool_size=1),
+        replication=replication,
     )
     try:
         yield database

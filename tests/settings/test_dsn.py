@@ -39,7 +39,7 @@ def target(directory: Path, dsn: str, **database: str) -> ConnectionTarget:
         ("postgresql:///?host=db&user=ro&dbname=shop&port=6432", ("db",), (6432,)),
         ("host=db user=ro dbname=shop", ("db",), (5432,)),
         ("host = a,b port=1,2 user='ro' dbname=shop", ("a", "b"), (1, 2)),
-        ("host=a,b port=6432 user=ro dbname=shop sslrootcert=system", ("a", "b"), (6432, 6432)),
+        ("host=a,b port=6432 user=ro dbname=shop", ("a", "b"), (6432, 6432)),
     ],
 )
 def test_a_dsn_is_read_as_libpq_reads_it(
@@ -56,6 +56,14 @@ def test_escapes_are_undone_in_both_forms() -> None:
     assert uri.user == "a@corp"
     assert uri.database == "my shop"
     assert uri.root_certificate == "/etc/ca+b.pem"
+
+
+def test_certificates_are_named_by_their_full_paths() -> None:
+    shown = parse_dsn("postgresql://ro@db/shop?sslcert=/etc/ro.crt&sslkey=/etc/ro.key")
+    trusted = parse_dsn("host=db user=ro dbname=shop sslrootcert=system")
+
+    assert (shown.client_certificate, shown.client_key) == ("/etc/ro.crt", "/etc/ro.key")
+    assert trusted.root_certificate == "system"
 
 
 @pytest.mark.parametrize(
@@ -118,6 +126,11 @@ def test_a_password_in_a_dsn_is_refused_in_every_source(
         "postgresql://ro@db/shop?options=-crole%3Dpostgres",
         "postgresql://ro@db/shop?sslmode=allow",
         "postgresql://ro@db/shop?sslrootcert=ca.pem",
+        "postgresql://ro@db/shop?sslcert=ro.crt&sslkey=/etc/ro.key",
+        "postgresql://ro@db/shop?sslcert=/etc/ro.crt&sslkey=ro.key",
+        "postgresql://ro@db/shop?sslcert=system&sslkey=/etc/ro.key",
+        "postgresql://ro@db/shop?sslcert=/etc/ro.crt",
+        "postgresql://ro@db/shop?sslkey=/etc/ro.key",
         "postgresql://ro@a,b/shop?port=1,2,3",
         "host=db user=ro dbname='shop",
         "host=db user=ro dbname=shop user=other",
@@ -184,7 +197,30 @@ def test_on_this_machine_tls_is_used_when_offered(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("mode", ["disable", "prefer", "require", "verify-ca"])
+@pytest.mark.parametrize("dsn", ["postgresql://ro@db/shop", "postgresql://ro@localhost,db/shop"])
+def test_nobody_across_a_network_is_offered_to_do_without_tls(tmp_path: Path, dsn: str) -> None:
+    for text, settings in ((dsn, {"ssl": "prefer"}), (f"{dsn}?sslmode=prefer", {})):
+        with pytest.raises(ConfigurationError, match="plain text") as caught:
+            target(tmp_path, text, **settings)
+
+        assert "Leave it out" in caught.value.as_text()
+
+
+def test_a_ca_that_is_named_on_this_machine_is_heeded(tmp_path: Path) -> None:
+    dsn = "postgresql://ro@localhost/shop?sslrootcert="
+
+    assert target(tmp_path, dsn + "/etc/ca.pem").ssl == "verify-full"
+    assert target(tmp_path, dsn + "system").ssl == "verify-full"
+    assert target(tmp_path, dsn + "/etc/ca.pem", ssl="verify-ca").ssl == "verify-ca"
+
+
+@pytest.mark.parametrize("name", ["sslrootcert=/a", "sslcert=/a&sslkey=/b"])
+def test_certificates_without_tls_are_a_contradiction(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="TLS is off"):
+        target(tmp_path, f"postgresql://ro@localhost/shop?{name}", ssl="disable")
+
+
+@pytest.mark.parametrize("mode", ["disable", "require", "verify-ca"])
 def test_a_dsn_alone_cannot_weaken_tls_across_a_network(tmp_path: Path, mode: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         target(tmp_path, f"postgresql://ro@db/shop?sslmode={mode}")
@@ -206,3 +242,11 @@ def test_no_password_is_for_sockets_and_loopback_only(tmp_path: Path) -> None:
     assert local.is_local
     with pytest.raises(ConfigurationError, match='is "none", but'):
         target(tmp_path, "postgresql://ro@localhost,db/shop", credential="none")
+
+
+def test_a_client_certificate_does_without_a_password(tmp_path: Path) -> None:
+    dsn = "postgresql://ro@db/shop?sslcert=/etc/ro.crt&sslkey=/etc/ro.key"
+
+    assert target(tmp_path, dsn, credential="none").client_certificate == "/etc/ro.crt"
+    with pytest.raises(ConfigurationError, match='is "none", but'):
+        target(tmp_path, dsn, credential="none", ssl="disable")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pg_guard_mcp.errors import ConfigurationError
-from pg_guard_mcp.settings import SslMode, tls_for
+from pg_guard_mcp.settings import PLAIN, ConnectionTarget, SslMode, tls_for
 from pg_guard_mcp.settings.dsn import parse_dsn
 
 if TYPE_CHECKING:
@@ -30,6 +30,21 @@ czDlQcLWGgIhAO0ZB//wWOW10BOOJNLUmZcoAkK51tNDphG4AR3CR0NK
 """
 
 
+@pytest.fixture
+def ca(tmp_path: Path) -> Path:
+    """Write a certificate to trust."""
+    path = tmp_path / "ca.pem"
+    path.write_text(CERTIFICATE, encoding="ascii")
+    return path
+
+
+def context_of(target: ConnectionTarget) -> ssl.SSLContext:
+    """Return the context of a mode that has one."""
+    context = tls_for(target).context
+    assert context
+    return context
+
+
 @pytest.mark.parametrize(
     ("mode", "verify_mode", "is_hostname_checked"),
     [
@@ -42,25 +57,40 @@ czDlQcLWGgIhAO0ZB//wWOW10BOOJNLUmZcoAkK51tNDphG4AR3CR0NK
 def test_a_mode_verifies_what_its_name_says(
     mode: SslMode | None, verify_mode: ssl.VerifyMode, *, is_hostname_checked: bool
 ) -> None:
-    context = tls_for(replace(TARGET, ssl=mode))
+    context = context_of(replace(TARGET, ssl=mode))
 
-    assert isinstance(context, ssl.SSLContext)
     assert context.verify_mode is verify_mode
     assert context.check_hostname is is_hostname_checked
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
-def test_two_modes_may_end_without_tls() -> None:
-    assert tls_for(replace(TARGET, ssl="disable")) is False
-    assert tls_for(replace(TARGET, ssl="prefer")) == "prefer"
+def test_a_mode_that_verifies_nobody_heeds_a_ca_that_is_named_as_libpq_does(ca: Path) -> None:
+    context = context_of(replace(TARGET, ssl="require", root_certificate=str(ca)))
+
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert not context.check_hostname
 
 
-def test_only_the_named_certificates_are_trusted(tmp_path: Path) -> None:
-    path = tmp_path / "ca.pem"
-    path.write_text(CERTIFICATE, encoding="ascii")
+def test_tls_is_optional_on_this_machine_alone() -> None:
+    local = parse_dsn("postgresql://ro@localhost/shop")
 
-    context = tls_for(replace(TARGET, root_certificate=str(path)))
+    assert tls_for(replace(local, ssl="prefer")).is_optional
+    assert not tls_for(replace(local, ssl="require")).is_optional
+    assert not tls_for(replace(TARGET, ssl="prefer")).is_optional
+    assert tls_for(replace(local, ssl="disable")) == PLAIN
 
-    assert isinstance(context, ssl.SSLContext)
+
+def test_the_keys_of_a_session_are_written_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+
+    assert context_of(replace(TARGET, ssl="verify-full")).keylog_filename is None
+
+
+def test_only_the_named_certificates_are_trusted(ca: Path) -> None:
+    context = context_of(replace(TARGET, root_certificate=str(ca)))
+
     (trusted,) = context.get_ca_certs()
     assert trusted["subject"] == ((("commonName", "test"),),)
 

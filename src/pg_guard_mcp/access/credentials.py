@@ -14,7 +14,6 @@ import base64
 import binascii
 import os
 import secrets
-import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import SecretStr
 
 from pg_guard_mcp.errors import ConfigurationError, Problem
+from pg_guard_mcp.settings.private_files import check_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +39,6 @@ MASK_KEY_VARIABLE = "PG_GUARD_MASK_KEY"
 MASK_KEY_BYTES = 32
 
 _MAX_FILE_BYTES = 65_536
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHER_SOURCES = (
     'or set database.credential = "file:/absolute/path" (mode 600); '
     'or, in a container or CI, "env:NAME"'
@@ -133,22 +132,10 @@ def _checked_content(path: Path) -> bytes:
     # Without NONBLOCK, a FIFO in the file's place would hang the start.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        _check_owner_and_mode(os.fstat(descriptor), path)
+        check_private(os.fstat(descriptor), path)
         return os.read(descriptor, _MAX_FILE_BYTES + 1)
     finally:
         os.close(descriptor)
-
-
-def _check_owner_and_mode(status: os.stat_result, path: Path) -> None:
-    """Refuse a file that others could read, or could have written."""
-    if not stat.S_ISREG(status.st_mode):
-        raise _refusal(f"{path} is not a regular file", "Put the secret into a file of its own")
-    if status.st_uid not in (os.geteuid(), 0):
-        raise _refusal(
-            f"{path} belongs to another user", f"Run: chown $(id -u) {path} && chmod 600 {path}"
-        )
-    if stat.S_IMODE(status.st_mode) & _OTHERS:
-        raise _refusal(f"{path} is open to other users", f"Run: chmod 600 {path}")
 
 
 def _text_of(content: bytes, path: Path) -> str:

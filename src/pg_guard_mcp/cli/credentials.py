@@ -95,14 +95,8 @@ async def _log_in(target: ConnectionTarget, password: SecretStr | None) -> None:
     """Log in where the configuration points. Raises: Unavailable."""
     from pg_guard_mcp.postgres.login import log_in
 
-    await log_in(
-        hosts=target.hosts,
-        ports=target.ports,
-        user=target.user,
-        database=target.database,
-        password=password.get_secret_value() if password else None,
-        ssl=tls_for(target),
-    )
+    secret = password.get_secret_value() if password else None
+    await log_in(target, password=secret, tls=tls_for(target))
 
 
 def _test(settings: Settings, connect: Connect) -> int:

@@ -9,7 +9,7 @@ anything went wrong is not used again.
 from __future__ import annotations
 
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,23 +19,27 @@ import asyncpg
 from pg_guard_mcp.errors import Busy, CatalogChanged, GuardError, TimedOut, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
 from pg_guard_mcp.postgres import inflow, rows, session, versions, words
-from pg_guard_mcp.postgres.replicas import Replication
+from pg_guard_mcp.postgres.hosts import Hosts
+from pg_guard_mcp.postgres.replicas import Replication, WrongServer
 from pg_guard_mcp.postgres.runaways import Runaways
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from pg_guard_mcp.model import GuardedQuery, Limits, Price
+    from pg_guard_mcp.settings import Tls
 
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
 ANY_SERVER = Replication()
 _DRIVER_ERRORS = words.DRIVER_ERRORS
-_CONNECT_SECONDS = 5.0
 _CLEANUP_SECONDS = 5.0
 _GRACE_SECONDS = 2.0
 """How long after Postgres's own limit the client side gives up."""
+
+
+class Lost(Unavailable):
+    """The connection was dead before anything was asked on it."""
 
 
 class Database:
@@ -49,18 +53,19 @@ class Database:
         user: str,
         database: str,
         password: Callable[[], Awaitable[str | None]],
-        ssl: ssl.SSLContext | str | bool,
+        tls: Callable[[], Awaitable[Tls]],
         limits: Limits,
         system_identifier: str = "",
         replication: Replication = ANY_SERVER,
     ) -> None:
-        """Keep where and how to connect; `password` is asked anew for every connection.
+        """Keep where and how to connect; `password` and `tls` are asked anew for every connection.
 
         `system_identifier` is that of the only cluster to talk to, if there is only one.
         """
         self._limits = limits
         self._binding = (system_identifier, database, user) if system_identifier else None
         self._replication = replication
+        self._hosts = Hosts(hosts, ports, tls=tls, replication=replication)
         self._watches_client = False
         self._types = session.TextTypes()
         self._runaways = Runaways(limits.pool_size)
@@ -68,20 +73,14 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._make_pool = partial(
             asyncpg.create_pool,
-            host=list(hosts),
-            port=list(ports),
+            connect=self._hosts.connect,
             user=user,
             database=database,
             password=password,
-            ssl=ssl,
-            target_session_attrs=replication.attributes(len(hosts)),
             min_size=0,
             max_size=limits.pool_size,
-            timeout=_CONNECT_SECONDS,
             init=self._prepare_connection,
             reset=_leave_as_it_is,
-            # No prepared statement outlives its call, so a transaction pooler may stand between.
-            statement_cache_size=0,
             max_inactive_connection_lifetime=300.0,
         )
 
@@ -160,9 +159,21 @@ class Database:
         try:
             limits = limits or self._limits
             opening = session.opening(limits, application) + versions.check(judged_by)
-            async with self._transaction(
-                opening, session.extend(search_path), limits.statement_timeout_seconds
-            ) as connection:
+            path, seconds = session.extend(search_path), limits.statement_timeout_seconds
+            async with AsyncExitStack() as stack:
+                try:
+                    connection = await stack.enter_async_context(
+                        self._transaction(opening, path, seconds)
+                    )
+                except (WrongServer, Lost) as error:
+                    if isinstance(error, WrongServer) and not self._hosts.are_several:
+                        raise
+                    # Nothing was asked yet. The connections beside it lead there, too; a new one
+                    # leads to what is there now.
+                    await self._opened_pool().expire_connections()
+                    connection = await stack.enter_async_context(
+                        self._transaction(opening, path, seconds)
+                    )
                 yield connection
         except GuardError as error:
             # The driver's text prints values; it must not hang on as what came before.
@@ -174,7 +185,7 @@ class Database:
         self, opening: str, path: str, seconds: float
     ) -> AsyncIterator[Connection]:
         connection = await self._acquire()
-        keep = False
+        keep = is_open = False
         started = time.monotonic()
         try:
             with anyio.fail_after(seconds + _GRACE_SECONDS):
@@ -183,6 +194,7 @@ class Database:
                 with self._replication.told():
                     check = self._replication.check(connection)
                     await _open(connection, opening + check + path + watching)
+                is_open = True
                 yield connection
             # A COMMIT would end the transaction without an error; such a session is not kept.
             keep = connection.is_in_transaction()
@@ -198,7 +210,10 @@ class Database:
             elapsed = time.monotonic() - started
             timed_out = elapsed >= seconds * 0.9
             keep = isinstance(error, asyncpg.PostgresError) and _is_harmless(error)
-            raise words.translate(error, timed_out=timed_out) from None
+            said = words.translate(error, timed_out=timed_out)
+            if isinstance(said, Unavailable) and not is_open:
+                said = Lost(said.message, said.hint)
+            raise said from None
         finally:
             await self._give_back(connection, keep=keep)
 
@@ -207,6 +222,8 @@ class Database:
         pool = self._opened_pool()
         try:
             await pool  # a pool of no connections yet: nothing is sent
+            if self._hosts.should_look_again():
+                await pool.expire_connections()
             connection = await pool.acquire(timeout=self._limits.pool_wait_seconds)
             if not inflow.of(connection).has_said_goodbye:
                 return connection

@@ -8,15 +8,17 @@ from the class, which asyncpg generates from Postgres's errcodes.txt.
 from __future__ import annotations
 
 import re
+import ssl
 
 import asyncpg
 
 from pg_guard_mcp.errors import Cancelled, DatabaseError, GuardError, TimedOut, Unavailable
+from pg_guard_mcp.postgres.failures import TlsNotOffered
 
 _HINTS = {
     "22P02": "Compare values of the same type, or cast the other side. Masked columns hold masks.",
     "25006": "This server only reads.",
-    "40001": "A replica had to apply a change that the query was in the way of; try again.",
+    "40001": "Try again; a shorter query is less in the way.",
     "42501": "The database role may not read this. Call list_schemas to see what it may.",
     "42601": "Correct the statement; this is PostgreSQL's dialect.",
     "42702": "Put the relation's alias in front of the column.",
@@ -32,6 +34,10 @@ _HINTS = {
     "55P03": "Another session holds the relation; try again later.",
     "57014": "Filter on indexed columns, aggregate less, or use explain to see the plan.",
 }
+_CONDITIONS = {
+    "40001": "the replica ended the query, which stood in the way of a change from its primary",
+}
+"""Where the condition's name does not say what happened to a reader; nobody here writes."""
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _TIMEOUT = "57014"
 _UNAVAILABLE = (
@@ -59,9 +65,10 @@ UNREACHABLE = Unavailable(
 
 def translate(error: BaseException, *, timed_out: bool) -> GuardError:
     """Say in our words what the driver raised. `timed_out` tells why a query was cancelled."""
-    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+    if isinstance(error, ssl.SSLError | TlsNotOffered):
         return Unavailable(
-            "no replica can be reached", "Try again; if it stays so, tell the operator."
+            "no secure connection to Postgres could be made",
+            "Tell the operator: `pg-guard-mcp credentials test` says why.",
         )
     if not isinstance(error, asyncpg.PostgresError):
         return Unavailable(UNREACHABLE.message, UNREACHABLE.hint)
@@ -75,7 +82,7 @@ def translate(error: BaseException, *, timed_out: bool) -> GuardError:
             return Unavailable(message, hint)
     position = getattr(error, "position", None)
     return DatabaseError(
-        _condition(type(error)),
+        _CONDITIONS.get(sqlstate) or _condition(type(error)),
         _HINTS.get(sqlstate, "Correct the statement and try again."),
         sqlstate,
         int(position) if position else 0,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pg_guard_mcp.settings import Settings
+    from pg_guard_mcp.settings import Settings, Tls
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +75,19 @@ def open_database(settings: Settings, environment: Mapping[str, str]) -> Databas
     """Prepare the connection pool; it connects when first asked.
 
     Raises:
-        ConfigurationError: no database is configured.
+        ConfigurationError: no database is configured, or its certificates cannot be used.
 
     """
     target = require_database(settings)
     source = parse_credential(settings.database.credential)
+    tls_for(target)  # what cannot be used stops the start
+
+    async def tls() -> Tls:
+        """Read the certificates for one connection: so renewed ones need no restart."""
+        try:
+            return await anyio.to_thread.run_sync(tls_for, target)
+        except ConfigurationError as error:
+            raise _credential_trouble(error) from None
 
     async def password() -> str | None:
         """Fetch the credential for one connection: so a rotated one needs no restart."""
@@ -94,7 +102,7 @@ def open_database(settings: Settings, environment: Mapping[str, str]) -> Databas
         user=target.user,
         database=target.database,
         password=password,
-        ssl=tls_for(target),
+        tls=tls,
         limits=settings.call_limits(),
         system_identifier=settings.database.expect_system_identifier,
         replication=Replication(

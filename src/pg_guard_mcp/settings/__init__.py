@@ -8,14 +8,16 @@ from pg_guard_mcp.settings.clients import client_limits, client_rules
 from pg_guard_mcp.settings.dsn import ConnectionTarget, SslMode
 from pg_guard_mcp.settings.load import load_settings, require_database
 from pg_guard_mcp.settings.tables import Settings
-from pg_guard_mcp.settings.tls import tls_for
+from pg_guard_mcp.settings.tls import PLAIN, Tls, tls_for
 from pg_guard_mcp.settings.values import CredentialSource, parse_credential
 
 __all__ = [
+    "PLAIN",
     "ConnectionTarget",
     "CredentialSource",
     "Settings",
     "SslMode",
+    "Tls",
     "client_limits",
     "client_rules",
     "load_settings",

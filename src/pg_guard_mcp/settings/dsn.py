@@ -22,12 +22,15 @@ SslMode = Literal["disable", "prefer", "require", "verify-ca", "verify-full"]
 SSL_MODES: tuple[SslMode, ...] = get_args(SslMode)
 """From the weakest to the strongest."""
 
-PARAMETERS = ("host", "port", "dbname", "user", "sslmode", "sslrootcert")
+PARAMETERS = (
+    *("host", "port", "dbname", "user"),
+    *("sslmode", "sslrootcert", "sslcert", "sslkey"),
+)
 """What a DSN may say; the rest of libpq's parameters are ours to set or not supported."""
 
 _DEFAULT_PORT = 5432
 _MAX_PORT = 65535
-_SECRETS = re.compile(r".*(?:password|passfile|sslkey|passwd|pwd).*", re.IGNORECASE)
+_SECRETS = re.compile(r".*(?:password|passfile|passwd|pwd).*", re.IGNORECASE)
 _HOST = re.compile(r"[^\s/@?#\[\],%]+(?:%[A-Za-z0-9_.-]+)?")
 _KEYWORD = re.compile(r"\s*([A-Za-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)(?=\s|\Z)")
 _WRITE_DSN = 'Write "postgresql://role@host:5432/database", with no password in it'
@@ -47,7 +50,11 @@ class ConnectionTarget:
     ssl: SslMode | None = None
     """The mode the DSN asks for; `require_database` settles it."""
     root_certificate: str = ""
-    """A file of certificates to trust; empty means the system's."""
+    """A file of certificates to trust; `system`, or empty, means the system's."""
+    client_certificate: str = ""
+    """A file with the certificate to show to a server that asks for one."""
+    client_key: str = ""
+    """The file with its key."""
 
     @property
     def is_local(self) -> bool:
@@ -161,13 +168,19 @@ def _target(values: dict[str, str]) -> ConnectionTarget:
         raise InvalidSettingError(
             "asks for an sslmode that is not supported", f"Use one of {', '.join(SSL_MODES)}"
         )
+    if bool(values.get("sslcert")) != bool(values.get("sslkey")):
+        raise InvalidSettingError(
+            "names an sslcert without its sslkey, or the other way round", "Name both, or neither"
+        )
     return ConnectionTarget(
         hosts=hosts,
         ports=_ports(values.get("port", ""), len(hosts)),
         user=values["user"],
         database=values["dbname"],
         ssl=ssl,
-        root_certificate=_root_certificate(values.get("sslrootcert", "system")),
+        root_certificate=_certificate("sslrootcert", values, system="system"),
+        client_certificate=_certificate("sslcert", values),
+        client_key=_certificate("sslkey", values),
     )
 
 
@@ -185,15 +198,15 @@ def _ports(text: str, count: int) -> tuple[int, ...]:
     return ports
 
 
-def _root_certificate(text: str) -> str:
+def _certificate(name: str, values: dict[str, str], *, system: str = "") -> str:
     """Accept an absolute path, or libpq's word for the system's certificates."""
-    if text == "system":
-        return ""
-    if not text.startswith("/"):
+    path = values.get(name, "")
+    if not path.startswith("/") and path not in ("", system):
         raise InvalidSettingError(
-            "names its sslrootcert by a relative path", 'Write its full path, or "system"'
+            f"names its {name} by a relative path",
+            f'Write its full path, or "{system}"' if system else "Write its full path",
         )
-    return text
+    return path
 
 
 def _is_local(host: str) -> bool:

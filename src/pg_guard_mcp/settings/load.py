@@ -80,7 +80,9 @@ def require_database(settings: Settings) -> ConnectionTarget:
     target = parse_dsn(settings.database.dsn)
     if "ssl" in settings.database.model_fields_set:
         return replace(target, ssl=settings.database.ssl)
-    return replace(target, ssl=target.ssl or ("prefer" if target.is_local else "verify-full"))
+    # Whoever names a CA on this machine, at the end of a tunnel, means it.
+    may_be_plain = target.is_local and not target.root_certificate
+    return replace(target, ssl=target.ssl or ("prefer" if may_be_plain else "verify-full"))
 
 
 def _sources(
@@ -182,17 +184,23 @@ def _unsafe_connection(
     to; whoever means that must say so in a setting of its own.
     """
     dsn = _called(("database", "dsn"), sources)
-    if settings.database.credential == "none" and not target.is_local:
+    ssl = _called(("database", "ssl"), sources)
+    mode = require_database(settings).ssl
+    has_certificate = bool(target.client_certificate) and mode != "disable"
+    if settings.database.credential == "none" and not (target.is_local or has_certificate):
         yield Problem(
             f'{_called(("database", "credential"), sources)} is "none", but {dsn} leaves this '
             "machine",
-            'Use "keyring"; "none" is for sockets and loopback',
+            'Use "keyring"; "none" is for sockets, loopback and client certificates',
         )
     is_explicit = "ssl" in settings.database.model_fields_set
     if target.ssl is not None and is_explicit and target.ssl != settings.database.ssl:
+        yield Problem(f"{dsn} and {ssl} ask for different TLS modes", "Remove sslmode from the DSN")
+    elif mode == "prefer" and not target.is_local:
         yield Problem(
-            f"{dsn} and {_called(('database', 'ssl'), sources)} ask for different TLS modes",
-            "Remove sslmode from the DSN",
+            f'{ssl if is_explicit else dsn} asks for "prefer", by which anybody on the way could '
+            "have everything sent in plain text",
+            "Leave it out, for verify-full; on sockets and loopback alone it is safe",
         )
     elif target.ssl not in (None, "verify-full") and not is_explicit and not target.is_local:
         yield Problem(
@@ -200,6 +208,8 @@ def _unsafe_connection(
             f'Remove sslmode from the DSN; if you mean it, set database.ssl = "{target.ssl}" '
             f"(one of {', '.join(SSL_MODES)})",
         )
+    if mode == "disable" and (target.root_certificate or target.client_certificate):
+        yield Problem(f"{dsn} names certificates, but TLS is off", "Remove them, or switch TLS on")
 
 
 def _called(path: tuple[str, ...], sources: Sequence[Source]) -> str:
