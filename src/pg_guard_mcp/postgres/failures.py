@@ -61,6 +61,8 @@ def reason(error: BaseException) -> Reason:
         return _of_certificate(error)
     if isinstance(error, ssl.SSLError):
         return _of_tls(error)
+    if isinstance(error, asyncpg.ConnectionDoesNotExistError):
+        return Reason("the server ended the connection and said nothing", "see the server's log")
     if isinstance(error, asyncpg.PostgresError):
         return _of_login(error)
     return Reason(

@@ -191,6 +191,11 @@ async def _connect(
         if "rejected SSL upgrade" in str(error):  # the driver has no type of its own for it
             raise TlsNotOffered from None
         raise
+    except asyncpg.ConnectionDoesNotExistError as error:
+        # In TLS 1.3 a server looks at our certificate when for us the handshake is over.
+        if isinstance(error.__cause__, ssl.SSLError):
+            raise error.__cause__ from None
+        raise
     return connection
 
 
