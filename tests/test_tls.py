@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from pg_guard_mcp.cli.main import main
 from pg_guard_mcp.errors import ConfigurationError, Unavailable
 from pg_guard_mcp.server import assembly
 from pg_guard_mcp.settings import load_settings
-from tests.postgres.databases import value
+from tests.postgres.databases import backends, fetch, until_idle, value
+from tests.support.postgres import connected
 from tests.support.tls import PASSWORD, TlsServer, speaking_tls, write_ca, write_pair
 
 if TYPE_CHECKING:
@@ -176,6 +183,37 @@ def test_each_mode_takes_what_it_promises_and_nothing_less(operator: Operator) -
     }
 
 
+def test_who_may_log_in_without_tls_alone_does_so_where_it_is_optional(operator: Operator) -> None:
+    operator.server.present(operator.server.ca.issue_cert("127.0.0.1"))
+    operator.user = "plainly"
+    operator.parameters = {}
+
+    assert operator.ask("prefer") == "f"
+    assert operator.ask("require") == NOT_LET_IN
+
+
+def test_a_query_that_is_cancelled_ends_on_the_server_through_tls_too(operator: Operator) -> None:
+    operator.server.present(operator.server.ca.issue_cert("127.0.0.1"))
+
+    async def run() -> str | None:
+        database = operator.open()
+        try:
+            async with (
+                connected(operator.server.server.admin) as admin,
+                anyio.create_task_group() as tasks,
+            ):
+                tasks.start_soon(fetch, database, "SELECT count(*) FROM generate_series(1, 1e12)")
+                await backends(admin, "generate_series(1, 1e12)")
+                tasks.cancel_scope.cancel()
+            async with connected(operator.server.server.admin) as admin:
+                await until_idle(admin)
+            return await value(database, IS_SECURE)
+        finally:
+            await database.close()
+
+    assert anyio.run(run) == "t"
+
+
 def test_a_ca_that_is_named_is_verified_in_full_with_no_more_said(operator: Operator) -> None:
     operator.server.present(operator.server.ca.issue_cert("127.0.0.1"))
     assert operator.ask() == "t"
@@ -229,7 +267,7 @@ def test_a_server_without_tls_is_told(operator: Operator) -> None:
 
 
 def test_a_server_that_speaks_versions_of_the_past_alone_is_told(operator: Operator) -> None:
-    operator.server.present(operator.server.ca.issue_cert("127.0.0.1"), is_old=True)
+    operator.server.present(operator.server.ca.issue_cert("127.0.0.1"), newest="TLSv1.1")
 
     operator.fails(
         "the server speaks no version of TLS that is accepted here", "allow TLS 1.2 or later"
@@ -264,7 +302,6 @@ def test_a_client_certificate_of_another_role_is_told(operator: Operator) -> Non
 
 
 def test_a_client_certificate_that_the_server_does_not_trust_is_told(operator: Operator) -> None:
-    operator.server.present(operator.server.ca.issue_cert("127.0.0.1"))
     operator.user = "holder"
     stranger = trustme.CA().issue_cert(common_name="holder")
     expired = operator.server.ca.issue_cert(common_name="holder", not_after=YESTERDAY)
@@ -272,7 +309,18 @@ def test_a_client_certificate_that_the_server_does_not_trust_is_told(operator: O
         shown, key = write_pair(operator.directory, certificate)
         operator.parameters |= {"sslcert": shown, "sslkey": key}
 
+        operator.server.present(operator.server.ca.issue_cert("127.0.0.1"), newest="TLSv1.2")
         operator.fails("the server rejected the client certificate", "name a client certificate")
+
+        # Later versions say so after the handshake, where it may be lost.
+        operator.server.present(operator.server.ca.issue_cert("127.0.0.1"))
+        assert operator.ask() == AGENT_HEARS
+        message, fix = operator.test().splitlines()
+        assert message in (
+            "failed, the server rejected the client certificate",
+            "failed, the server hung up after the TLS handshake",
+        )
+        assert "name a client certificate" in fix
 
 
 def test_certificates_that_are_renewed_are_used_without_a_restart(operator: Operator) -> None:
@@ -329,6 +377,13 @@ def test_a_key_that_others_can_read_or_that_does_not_fit_stops_the_start(
 
     key.chmod(0o600)
     key.write_bytes(ca.issue_cert(common_name="holder").private_key_pem.bytes())
+    with pytest.raises(ConfigurationError, match="are no certificate with its key"):
+        operator.open()
+
+    encrypted = load_pem_private_key(key.read_bytes(), None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"passphrase")
+    )
+    key.write_bytes(encrypted)
     with pytest.raises(ConfigurationError, match="are no certificate with its key"):
         operator.open()
 

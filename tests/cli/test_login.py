@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ def log_in(
     """Give what runs the command for a login, and tells its exit code and what it said."""
 
     def run(login: Login, *, ssl: str = "prefer") -> tuple[int, str]:
-        place = configure(tmp_path / "place", login)
+        place = configure(tmp_path / secrets.token_hex(4), login)
         text = place.policy.read_text(encoding="utf-8")
         text = text.replace("[database]\n", f'[database]\nssl = "{ssl}"\n')
         place.policy.write_text(text, encoding="utf-8")
@@ -114,6 +115,21 @@ def test_a_server_that_is_not_there_is_said_not_to_answer(reader: Login, log_in:
     assert code == 1
     assert "login: failed, the server does not answer: " in said
     assert "  fix: check host and port in database.dsn, and that the server runs\n" in said
+
+
+def test_of_several_hosts_each_is_tried_and_the_one_that_fails_is_named(
+    reader: Login, log_in: LogIn
+) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # and nobody listens
+        nowhere = held.getsockname()[1]
+        both = replace(reader, host=f"127.0.0.1:{reader.port},127.0.0.1", port=nowhere)
+        code, said = log_in(both)
+    twice = replace(reader, host=f"127.0.0.1:{reader.port},127.0.0.1")
+
+    assert code == 1
+    assert f"login: failed, 127.0.0.1 port {nowhere}: the server does not answer: " in said
+    assert log_in(twice) == (0, FOUND + "login: works\n")
 
 
 @pytest.mark.parametrize("ssl", ["require", "verify-ca", "verify-full"])

@@ -330,6 +330,29 @@ async def test_a_change_of_the_catalog_that_a_replica_replays_is_noticed(
     await execute(pair.primary.admin, "DROP TABLE shop.later")
 
 
+async def test_what_a_server_is_asked_on_connecting_is_resolved_in_pg_catalog_alone(
+    pair: Pair,
+) -> None:
+    agent = pair.primary.agent
+    planted = """
+        CREATE FUNCTION public.never(pg_lsn, pg_lsn) RETURNS bool LANGUAGE sql AS 'SELECT false';
+        CREATE OPERATOR public.= (LEFTARG = pg_lsn, RIGHTARG = pg_lsn, FUNCTION = public.never);
+    """
+    await execute(pair.primary.admin, planted)
+    await execute(
+        pair.primary.admin, f"ALTER ROLE {agent.user} SET search_path = public, pg_catalog"
+    )
+    await caught_up(pair.standby, pair.primary)
+    try:
+        async with opened(pair.standby.agent, None, agent, replication=NO_LAG) as database:
+            answer = await value(database, IS_REPLICA)
+    finally:
+        await execute(pair.primary.admin, f"ALTER ROLE {agent.user} RESET search_path")
+        await execute(pair.primary.admin, "DROP FUNCTION public.never CASCADE")
+
+    assert answer == "t"
+
+
 async def test_the_settings_say_what_replica_will_do(pair: Pair, tmp_path: Path) -> None:
     await caught_up(pair.standby, pair.primary)
     nodes = (pair.primary, pair.standby)

@@ -4,7 +4,7 @@
         server.present(server.ca.issue_cert("127.0.0.1"))
 
 `present` changes what the server shows while it runs. Roles: `reader` logs in with a password,
-`holder` with a certificate alone, `doubly` with both.
+`holder` with a certificate alone, `doubly` with both, `plainly` without TLS.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ _RULES = """\
 local   all postgres           scram-sha-256
 hostssl all holder 127.0.0.1/32 cert
 hostssl all doubly 127.0.0.1/32 scram-sha-256 clientcert=verify-full
+hostnossl all plainly 127.0.0.1/32 scram-sha-256
 host    all reader 127.0.0.1/32 scram-sha-256
 """
 _OFF = {"ssl": "off"}
-_OLD = {"ssl_min_protocol_version": "TLSv1", "ssl_max_protocol_version": "TLSv1.1"}
-_NEW = {"ssl_min_protocol_version": "TLSv1.2", "ssl_max_protocol_version": ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +46,17 @@ class TlsServer:
     """Signs certificates of clients that the server trusts."""
     reader: Login
 
-    def present(self, certificate: trustme.LeafCert, *, is_old: bool = False) -> None:
-        """Speak TLS with this certificate from now on; `is_old`, only versions of the past."""
+    def present(self, certificate: trustme.LeafCert, *, newest: str = "") -> None:
+        """Speak TLS with this certificate from now on, and no later version than `newest`."""
         pem = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
         self._write("server.key", certificate.private_key_pem.bytes())
         self._write("server.crt", pem)
         files = {"ssl_cert_file": "server.crt", "ssl_key_file": "server.key"}
-        self._set({"ssl": "on", **files, "ssl_ca_file": "ca.crt", **(_OLD if is_old else _NEW)})
+        versions = {
+            "ssl_min_protocol_version": "TLSv1",
+            "ssl_max_protocol_version": newest,
+        }
+        self._set({"ssl": "on", **files, "ssl_ca_file": "ca.crt", **versions})
 
     def speak_no_tls(self) -> None:
         """Speak no TLS from now on."""
@@ -63,7 +66,10 @@ class TlsServer:
         """Make the roles, and say who may log in how."""
         self._write("pg_hba.conf", _RULES.encode())
         self._write("ca.crt", self.ca.cert_pem.bytes())
-        roles = [f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'" for name in ("reader", "doubly")]
+        roles = [
+            f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"
+            for name in ("reader", "doubly", "plainly")
+        ]
         anyio.run(self._reload, [*roles, "CREATE ROLE holder LOGIN"])
 
     def _write(self, name: str, content: bytes) -> None:

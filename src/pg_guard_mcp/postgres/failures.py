@@ -43,6 +43,10 @@ class TlsNotOffered(ConnectionError):
     """The server speaks no TLS; the driver has no type of its own for that."""
 
 
+class HungUp(ConnectionError):
+    """The server ended a connection after the TLS handshake, and nothing was heard of why."""
+
+
 class Reason(NamedTuple):
     """What happened, and what mends it."""
 
@@ -50,19 +54,29 @@ class Reason(NamedTuple):
     fix: str
 
 
+_BY_TYPE: dict[type[BaseException], Reason] = {
+    TlsNotOffered: Reason(
+        "the server does not offer TLS",
+        "set ssl = on in postgresql.conf; only on this machine may a connection do without",
+    ),
+    HungUp: Reason(
+        "the server hung up after the TLS handshake",
+        f"see the server's log; if it asks for certificates, {_NAME_CLIENT}",
+    ),
+    asyncpg.ConnectionDoesNotExistError: Reason(
+        "the server ended the connection and said nothing", "see the server's log"
+    ),
+}
+
+
 def reason(error: BaseException) -> Reason:
     """Say why a connection could not be opened."""
-    if isinstance(error, TlsNotOffered):
-        return Reason(
-            "the server does not offer TLS",
-            "set ssl = on in postgresql.conf; only on this machine may a connection do without",
-        )
+    if known := _BY_TYPE.get(type(error)):
+        return known
     if isinstance(error, ssl.SSLCertVerificationError):
         return _of_certificate(error)
     if isinstance(error, ssl.SSLError):
         return _of_tls(error)
-    if isinstance(error, asyncpg.ConnectionDoesNotExistError):
-        return Reason("the server ended the connection and said nothing", "see the server's log")
     if isinstance(error, asyncpg.PostgresError):
         return _of_login(error)
     return Reason(

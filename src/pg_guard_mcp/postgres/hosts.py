@@ -18,7 +18,7 @@ from asyncpg.connect_utils import SessionAttribute
 
 from pg_guard_mcp.errors import Unavailable
 from pg_guard_mcp.postgres import failures, replicas
-from pg_guard_mcp.postgres.failures import TlsNotOffered
+from pg_guard_mcp.postgres.failures import HungUp, TlsNotOffered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -192,9 +192,12 @@ async def _connect(
             raise TlsNotOffered from None
         raise
     except asyncpg.ConnectionDoesNotExistError as error:
-        # In TLS 1.3 a server looks at our certificate when for us the handshake is over.
+        # In TLS 1.3 a server looks at our certificate when for us the handshake is over. What it
+        # says then may be lost, because we are speaking already.
         if isinstance(error.__cause__, ssl.SSLError):
             raise error.__cause__ from None
+        if context:
+            raise HungUp from None
         raise
     return connection
 
@@ -211,4 +214,4 @@ def _may_do_without(error: Exception) -> bool:
 def _silence(error: Exception) -> int:
     if isinstance(error, asyncpg.PostgresError):
         return 0
-    return 1 if isinstance(error, TlsNotOffered | ssl.SSLError) else 2
+    return 1 if isinstance(error, HungUp | TlsNotOffered | ssl.SSLError) else 2

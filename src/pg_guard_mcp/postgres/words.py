@@ -13,7 +13,7 @@ import ssl
 import asyncpg
 
 from pg_guard_mcp.errors import Cancelled, DatabaseError, GuardError, TimedOut, Unavailable
-from pg_guard_mcp.postgres.failures import TlsNotOffered
+from pg_guard_mcp.postgres.failures import HungUp, TlsNotOffered
 
 _HINTS = {
     "22P02": "Compare values of the same type, or cast the other side. Masked columns hold masks.",
@@ -65,7 +65,7 @@ UNREACHABLE = Unavailable(
 
 def translate(error: BaseException, *, timed_out: bool) -> GuardError:
     """Say in our words what the driver raised. `timed_out` tells why a query was cancelled."""
-    if isinstance(error, ssl.SSLError | TlsNotOffered):
+    if isinstance(error, ssl.SSLError | TlsNotOffered | HungUp):
         return Unavailable(
             "no secure connection to Postgres could be made",
             "Tell the operator: `pg-guard-mcp credentials test` says why.",
