@@ -20,7 +20,7 @@ from pg_guard_mcp.errors import Busy, CatalogChanged, GuardError, TimedOut, Unav
 from pg_guard_mcp.model import ResultColumn, ResultSet
 from pg_guard_mcp.postgres import inflow, rows, session, versions, words
 from pg_guard_mcp.postgres.hosts import Hosts
-from pg_guard_mcp.postgres.replicas import Replication, WrongServer
+from pg_guard_mcp.postgres.replicas import Lost, Replication, WrongServer
 from pg_guard_mcp.postgres.runaways import Runaways
 
 if TYPE_CHECKING:
@@ -36,10 +36,6 @@ _DRIVER_ERRORS = words.DRIVER_ERRORS
 _CLEANUP_SECONDS = 5.0
 _GRACE_SECONDS = 2.0
 """How long after Postgres's own limit the client side gives up."""
-
-
-class Lost(Unavailable):
-    """The connection was dead before anything was asked on it."""
 
 
 class Database:
@@ -209,7 +205,7 @@ class Database:
         except _DRIVER_ERRORS as error:
             elapsed = time.monotonic() - started
             timed_out = elapsed >= seconds * 0.9
-            keep = isinstance(error, asyncpg.PostgresError) and _is_harmless(error)
+            keep = isinstance(error, asyncpg.PostgresError) and words.is_harmless(error)
             said = words.translate(error, timed_out=timed_out)
             if isinstance(said, Unavailable) and not is_open:
                 said = Lost(said.message, said.hint)
@@ -302,8 +298,3 @@ async def _open(connection: Connection, opening: str) -> None:
 
 async def _leave_as_it_is(_connection: Connection) -> None:
     """Do nothing when the pool takes a connection back: `CLOSING` has left nothing behind."""
-
-
-def _is_harmless(error: asyncpg.PostgresError) -> bool:
-    """Tell whether the session is as good as before: the statement was wrong, nothing else."""
-    return (error.sqlstate or "").startswith(("21", "22", "42"))

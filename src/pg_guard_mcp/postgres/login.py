@@ -39,6 +39,6 @@ async def log_in(target: ConnectionTarget, *, password: str | None, tls: Tls) ->
 
 def _explained(error: Exception, host: str, port: int, *, is_alone: bool) -> Unavailable:
     message, fix = failures.reason(error)
-    if isinstance(error, asyncpg.PostgresError) and error.sqlstate in message:
+    if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate) in message:
         message = f"{message}: {error}"
     return Unavailable(message if is_alone else f"{host} port {port}: {message}", fix)

@@ -46,6 +46,10 @@ class WrongServer(Unavailable):
     """The server at the other end is no replica any more, or one too far behind: try another."""
 
 
+class Lost(Unavailable):
+    """The connection was dead before anything was asked on it: another may not be."""
+
+
 class Replication(NamedTuple):
     """What the operator wants of replicas."""
 

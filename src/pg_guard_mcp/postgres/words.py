@@ -106,6 +106,11 @@ def not_let_in(error: BaseException) -> GuardError:
     return Unavailable("Postgres did not let the server in", UNREACHABLE.hint)
 
 
+def is_harmless(error: asyncpg.PostgresError) -> bool:
+    """Tell whether the session is as good as before: the statement was wrong, nothing else."""
+    return (error.sqlstate or "").startswith(("21", "22", "42"))
+
+
 def _condition(kind: type[BaseException]) -> str:
     """Turn `UndefinedColumnError` into `undefined column`."""
     return _WORD_STARTS.sub(" ", kind.__name__.removesuffix("Error")).lower()
