@@ -212,3 +212,13 @@ def test_a_query_cancelled_after_its_time_ran_into_it() -> None:
     translated = words.translate(asyncpg.QueryCanceledError("x"), timed_out=True)
 
     assert isinstance(translated, TimedOut)
+
+
+def test_what_postgres_said_before_it_hung_up_is_what_happened() -> None:
+    # A replica does so to a session between two messages, which no test can be sure to hit.
+    hung_up = asyncpg.ConnectionDoesNotExistError("connection was closed")
+    hung_up.__cause__ = asyncpg.SerializationError("terminating connection")
+
+    said = words.translate(hung_up, timed_out=False)
+
+    assert said.as_text().startswith("database-error: [40001] the replica ended the query")

@@ -70,6 +70,10 @@ def translate(error: BaseException, *, timed_out: bool) -> GuardError:
             "no secure connection to Postgres could be made",
             "Tell the operator: `pg-guard-mcp credentials test` says why.",
         )
+    # What Postgres says before it hangs up: a replica does that to a session that is between two
+    # messages when a change comes that it stands in the way of.
+    if isinstance(error.__cause__, asyncpg.PostgresError):
+        error = error.__cause__
     if not isinstance(error, asyncpg.PostgresError):
         return Unavailable(UNREACHABLE.message, UNREACHABLE.hint)
     sqlstate = error.sqlstate or "XX000"
