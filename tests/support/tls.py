@@ -1,8 +1,9 @@
 """A throw-away Postgres that speaks TLS, with certificates made for the test.
 
-    with speaking_tls(18) as server:
+    with speaking_tls() as server:
         server.present(server.ca.issue_cert("127.0.0.1"))
 
+The 18 of our wheel is built without TLS; `tests.support.tls_front` speaks it for that one.
 `present` changes what the server shows while it runs. Roles: `reader` logs in with a password,
 `holder` with a certificate alone, `doubly` with both, `plainly` without TLS.
 """
@@ -18,7 +19,6 @@ import anyio
 import trustme
 
 from pg_guard_mcp.demo.cluster import EmbeddedServer, Login, throwaway_server
-from pg_guard_mcp.demo.embedded import embedded_postgres_server
 from tests.support.postgres import POSTGRES_15, connected
 
 if TYPE_CHECKING:
@@ -100,14 +100,9 @@ class TlsServer:
 
 
 @contextmanager
-def speaking_tls(major: int) -> Iterator[TlsServer]:
-    """Run PostgreSQL 18 or 15, which listens on loopback and can speak TLS."""
-    running = (
-        throwaway_server(POSTGRES_15, loopback=True)
-        if major == 15
-        else embedded_postgres_server(loopback=True)
-    )
-    with running as server:
+def speaking_tls() -> Iterator[TlsServer]:
+    """Run PostgreSQL 15, which listens on loopback and can speak TLS."""
+    with throwaway_server(POSTGRES_15, loopback=True) as server:
         reader = replace(
             server.admin, host="127.0.0.1", port=server.port, user="reader", password=PASSWORD
         )

@@ -22,6 +22,7 @@ _NAME_CLIENT = (
     "name a client certificate that the server trusts for this role: sslcert and sslkey in"
     " database.dsn"
 )
+_SEE_LOG_FOR_CLIENT = f"see the server's log; if it asks for certificates, {_NAME_CLIENT}"
 
 # OpenSSL's X509_V_ERR_*, which Python passes on as `verify_code`.
 _NOT_YET_VALID, _EXPIRED, _WRONG_NAME, _WRONG_ADDRESS = 9, 10, 62, 64
@@ -61,7 +62,7 @@ _BY_TYPE: dict[type[BaseException], Reason] = {
     ),
     HungUp: Reason(
         "the server hung up after the TLS handshake",
-        f"see the server's log; if it asks for certificates, {_NAME_CLIENT}",
+        _SEE_LOG_FOR_CLIENT,
     ),
     asyncpg.ConnectionDoesNotExistError: Reason(
         "the server ended the connection and said nothing", "see the server's log"
@@ -111,6 +112,8 @@ def _of_tls(error: ssl.SSLError) -> Reason:
     # What the other side says of us arrives as an alert; what we found wrong does not.
     if "ALERT" in name and any(word in name for word in _CLIENT_UNWANTED):
         return Reason("the server rejected the client certificate", _NAME_CLIENT)
+    if "HANDSHAKE_FAILURE" in name:  # all that TLS 1.2 says where a certificate is missing
+        return Reason("the server broke off the TLS handshake", _SEE_LOG_FOR_CLIENT)
     if any(word in name for word in _TOO_OLD):
         return Reason(
             "the server speaks no version of TLS that is accepted here",
