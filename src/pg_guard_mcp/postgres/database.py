@@ -1,4 +1,4 @@
-"""A guarded query in, its rows out: one pool, and one read-only transaction a call.
+"""A guarded query in, its rows out: one read-only transaction a call.
 
 Promises kept here: the mode is frozen by a snapshot before any text of an agent arrives; the
 extended protocol refuses a second statement; every transaction ends in ROLLBACK, because COMMIT
@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import asyncpg
 
-from pg_guard_mcp.errors import Busy, CatalogChanged, GuardError, TimedOut, Unavailable
+from pg_guard_mcp.errors import CatalogChanged, GuardError, TimedOut, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
 from pg_guard_mcp.postgres import inflow, rows, session, versions, words
+from pg_guard_mcp.postgres.pool import CONNECT_SECONDS, Pool
 from pg_guard_mcp.postgres.replicas import Replication
 from pg_guard_mcp.postgres.runaways import Runaways
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 ANY_SERVER = Replication()
 _DRIVER_ERRORS = words.DRIVER_ERRORS
-_CONNECT_SECONDS = 5.0
 _CLEANUP_SECONDS = 5.0
 _GRACE_SECONDS = 2.0
 """How long after Postgres's own limit the client side gives up."""
@@ -64,35 +63,24 @@ class Database:
         self._watches_client = False
         self._types = session.TextTypes()
         self._runaways = Runaways(limits.pool_size)
-        # Made inside the event loop, when first asked for a connection.
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._make_pool = partial(
-            asyncpg.create_pool,
-            host=list(hosts),
-            port=list(ports),
-            user=user,
-            database=database,
-            password=password,
-            ssl=ssl,
-            target_session_attrs=replication.attributes(len(hosts)),
-            min_size=0,
-            max_size=limits.pool_size,
-            timeout=_CONNECT_SECONDS,
-            init=self._prepare_connection,
-            reset=_leave_as_it_is,
-            # No prepared statement outlives its call, so a transaction pooler may stand between.
-            statement_cache_size=0,
-            max_inactive_connection_lifetime=300.0,
+        self._pool = Pool(
+            {
+                "host": list(hosts),
+                "port": list(ports),
+                "user": user,
+                "database": database,
+                "password": password,
+                "ssl": ssl,
+                "target_session_attrs": replication.attributes(len(hosts)),
+                "init": self._prepare_connection,
+            },
+            size=limits.pool_size,
+            wait_seconds=limits.pool_wait_seconds,
         )
 
     async def close(self) -> None:
         """Close every connection, by force if one does not go in time."""
-        if self._pool is None:
-            return
-        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
-            await self._pool.close()
-            return
-        self._pool.terminate()
+        await self._pool.close()
 
     async def fetch(
         self,
@@ -160,9 +148,11 @@ class Database:
         try:
             limits = limits or self._limits
             opening = session.opening(limits, application) + versions.check(judged_by)
-            async with self._transaction(
-                opening, session.extend(search_path), limits.statement_timeout_seconds
-            ) as connection:
+            path, seconds = session.extend(search_path), limits.statement_timeout_seconds
+            async with (
+                self._pool.place(),
+                self._transaction(opening, path, seconds) as connection,
+            ):
                 yield connection
         except GuardError as error:
             # The driver's text prints values; it must not hang on as what came before.
@@ -173,16 +163,12 @@ class Database:
     async def _transaction(
         self, opening: str, path: str, seconds: float
     ) -> AsyncIterator[Connection]:
-        connection = await self._acquire()
+        connection = await self._pool.connection()
         keep = False
         started = time.monotonic()
         try:
             with anyio.fail_after(seconds + _GRACE_SECONDS):
-                await self._runaways.check(connection)
-                watching = session.WATCH_CLIENT if self._watches_client else ""
-                with self._replication.told():
-                    check = self._replication.check(connection)
-                    await _open(connection, opening + check + path + watching)
+                await self._begin(connection, opening, path)
                 yield connection
             # A COMMIT would end the transaction without an error; such a session is not kept.
             keep = connection.is_in_transaction()
@@ -202,32 +188,21 @@ class Database:
         finally:
             await self._give_back(connection, keep=keep)
 
-    async def _acquire(self) -> Connection:
-        """Wait for a connection, but not for long."""
-        pool = self._opened_pool()
-        try:
-            await pool  # a pool of no connections yet: nothing is sent
-            connection = await pool.acquire(timeout=self._limits.pool_wait_seconds)
-            if not inflow.of(connection).has_said_goodbye:
-                return connection
-            # The end of the connection itself is yet to come; the driver would take it for alive.
-            connection.terminate()
-            await pool.release(connection)
-            return await pool.acquire(timeout=self._limits.pool_wait_seconds)
-        except TimeoutError:
-            if pool.get_idle_size() == 0 and pool.get_size() >= self._limits.pool_size:
-                raise Busy(
-                    "every connection is in use",
-                    "Wait for your other calls to end, then try again.",
-                ) from None
-            raise Unavailable(words.UNREACHABLE.message, words.UNREACHABLE.hint) from None
-        except _DRIVER_ERRORS as error:
-            raise words.not_let_in(error) from None
+    async def _begin(self, connection: Connection, opening: str, path: str) -> None:
+        """Open the transaction in one round trip; of a server that is silent, expect nothing more.
 
-    def _opened_pool(self) -> asyncpg.Pool[asyncpg.Record]:
-        if self._pool is None:
-            self._pool = self._make_pool()
-        return self._pool
+        Raises: GuardError.
+        """
+        watching = session.WATCH_CLIENT if self._watches_client else ""
+        with anyio.move_on_after(CONNECT_SECONDS) as patience:
+            with self._replication.told():
+                check = self._replication.check(connection)
+                await _open(connection, opening + check + path + watching)
+            await self._runaways.check(connection)
+        if patience.cancelled_caught:
+            connection.terminate()
+            await self._pool.renew()
+            raise Unavailable(words.SILENT.message, words.SILENT.hint)
 
     async def _give_back(self, connection: Connection, *, keep: bool) -> None:
         """Roll back and return the connection, or drop it; never cut short by a cancellation.
@@ -244,15 +219,21 @@ class Database:
                 self._runaways.note(connection)
             if not (keep and closed):
                 connection.terminate()
-        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True), suppress(*_DRIVER_ERRORS):
-            await self._opened_pool().release(connection)
+        await self._pool.give_back(connection)
 
     async def _prepare_connection(self, connection: Any) -> None:
-        """Watch what a new connection receives, and have it send text."""
+        """Watch what a new connection receives, and have it send text.
+
+        In a transaction, for only that keeps a statement and its execution together where a
+        transaction pooler stands between.
+        """
         inflow.watch(connection)
+        await connection.execute(f"{session.opening(self._limits, 'pg-guard')}SELECT 1")
         await self._types.register(connection)
         if self._binding:
             await session.check_binding(connection, self._binding)
+        await self._pool.prepare(connection)
+        await connection.execute(session.CLOSING)
         self._watches_client = await session.can_watch_client(connection)
 
     async def _prepare(
@@ -281,10 +262,6 @@ async def _open(connection: Connection, opening: str) -> None:
         raise CatalogChanged(
             "a relation was changed since the server last looked", "Try again."
         ) from None
-
-
-async def _leave_as_it_is(_connection: Connection) -> None:
-    """Do nothing when the pool takes a connection back: `CLOSING` has left nothing behind."""
 
 
 def _is_harmless(error: asyncpg.PostgresError) -> bool:
