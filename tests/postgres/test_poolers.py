@@ -162,7 +162,6 @@ async def test_servers_that_share_one_connection_see_nothing_of_each_other(
 async def test_servers_that_share_one_connection_each_get_their_own_answers(
     one_for_all: PgBouncer,
 ) -> None:
-    """Also while their connections are new, and each asks for the types there are."""
     login = one_for_all.login(one_for_all.server.agent)
 
     async def ask_for(database: Database, number: int) -> None:
@@ -178,6 +177,25 @@ async def test_servers_that_share_one_connection_each_get_their_own_answers(
         for number in range(0, 800, 200):
             tasks.start_soon(ask_for, one, number)
             tasks.start_soon(ask_for, two, number + 100)
+
+
+async def test_a_server_that_connects_while_another_is_at_work_is_not_disturbed(
+    one_for_all: PgBouncer,
+) -> None:
+    """A statement and its execution are two messages, and others are waiting in between."""
+    login = one_for_all.login(one_for_all.server.agent)
+    async with opened(login, Limits()) as busy, anyio.create_task_group() as tasks:
+
+        async def work() -> None:
+            while True:
+                assert await value(busy, "SELECT 2") == "2"
+
+        for _ in range(4):
+            tasks.start_soon(work)
+        for _ in range(10):
+            async with opened(login) as young:
+                assert await value(young, "SELECT 1") == "1"
+        tasks.cancel_scope.cancel()
 
 
 async def test_what_somebody_else_left_in_the_session_reaches_no_call(
