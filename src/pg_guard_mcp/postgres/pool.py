@@ -59,8 +59,11 @@ class Pool:
             max_size=size,
             timeout=CONNECT_SECONDS,
             reset=_leave_as_it_is,
-            # No prepared statement outlives its call, so a transaction pooler may stand between.
-            statement_cache_size=0,
+            # No prepared statement outlives its call, so a transaction pooler may stand between. It
+            # is a cache into which nothing fits: without one, asyncpg parses a statement once more
+            # to run it, and its names would be resolved again after `versions` has looked.
+            statement_cache_size=1,
+            max_cacheable_statement_size=1,
             max_inactive_connection_lifetime=_IDLE_SECONDS,
         )
 
