@@ -198,6 +198,39 @@ async def test_a_server_that_connects_while_another_is_at_work_is_not_disturbed(
         tasks.cancel_scope.cancel()
 
 
+async def test_what_a_call_kept_in_spite_of_everything_is_cleared_away(
+    one_for_all: PgBouncer,
+) -> None:
+    """A COMMIT, which no rule lets through, would keep settings, channels and cursors."""
+    login = one_for_all.login(one_for_all.server.admin)
+    async with opened(login) as one, connected(login) as bystander:
+
+        async def look() -> str:
+            async with bystander.transaction():
+                return str(await (await bystander.prepare(LEFT, name="")).fetchval())
+
+        clean = await look()
+        for litter in LITTER[:-2]:
+            async with one.transaction("test") as connection:
+                await connection.execute(litter)
+                await connection.execute("COMMIT")
+
+            assert (litter, await look()) == (litter, clean)
+
+
+async def test_texts_are_right_whatever_encoding_the_database_prefers(
+    pgbouncer: PgBouncer,
+) -> None:
+    """PgBouncer's own connections begin without one."""
+    async with fresh_database(pgbouncer.server) as shop:
+        await execute(
+            shop.admin, f"ALTER DATABASE {shop.admin.database} SET client_encoding = 'LATIN1'"
+        )
+        async with opened(pgbouncer.login(shop.agent)) as database:
+            for _ in range(3):
+                assert await value(database, "SELECT 'Größe ' || chr(8364)") == "Größe €"
+
+
 async def test_what_somebody_else_left_in_the_session_reaches_no_call(
     one_for_all: PgBouncer,
 ) -> None:

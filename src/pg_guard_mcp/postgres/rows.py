@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FIRST_ROWS = 10
 _CHUNK_ROWS = 250
 _CHUNK_BYTES = 1024 * 1024
-_MAX_HELD_CHARACTERS = 2 * 1024 * 1024
+_HELD_BYTES = 2 * 1024 * 1024
 """Cells are cut when shown, but are whole until the detectors have seen them."""
 
 
@@ -39,6 +39,7 @@ async def _until_full(
     """Fetch until a cap is reached: rows, bytes that will be shown, or bytes held or received."""
     rows: list[tuple[str | None, ...]] = []
     shown = held = 0
+    most_held = max(_HELD_BYTES, 4 * limits.max_result_bytes)
     chunk_rows = _FIRST_ROWS
     while True:
         chunk = await cursor.fetch(min(chunk_rows, max_rows + 1 - len(rows)))
@@ -48,9 +49,9 @@ async def _until_full(
             row = tuple(record)
             sizes = [len(cell) for cell in row if cell is not None]
             shown += sum(min(size, limits.max_cell_bytes) for size in sizes) + len(row)
-            held += sum(sizes)
+            held += sum(map(_memory, row))
             rows.append(row)
-            if shown > limits.max_result_bytes or held > _MAX_HELD_CHARACTERS:
+            if shown > limits.max_result_bytes or held > most_held:
                 return rows, "bytes"
         if not chunk:
             return rows, None
@@ -71,3 +72,8 @@ def _bounded_inflow(connection: Any) -> Iterator[Inflow]:
         if watched.has_tripped:
             raise words.too_large() from None
         raise
+
+
+def _memory(cell: str | None) -> int:
+    """Return what a cell takes here at most: one character beyond ASCII may widen all of them."""
+    return 0 if cell is None else len(cell) * (1 if cell.isascii() else 4)
