@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from tests.support.pgbouncer import has_pgbouncer, kinds
+from tests.support.pgbouncer import pgbouncer as running_pgbouncer
 from tests.support.postgres import (
     ShopServer,
     fresh_database,
@@ -20,10 +22,11 @@ from tests.support.postgres import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from tests.support.pgbouncer import PgBouncer
     from tests.support.postgres import Shop
 
 
-_NEEDED = {"postgres15": has_postgres_15, "postgis": has_postgis}
+_NEEDED = {"postgres15": has_postgres_15, "postgis": has_postgis, "pgbouncer": has_pgbouncer}
 """What a fixture of that name needs, which is also the name of a marker."""
 
 
@@ -31,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the markers that `pytest_collection_modifyitems` sets."""
     config.addinivalue_line("markers", "postgres15: needs PostgreSQL 15 from the system's packages")
     config.addinivalue_line("markers", "postgis: needs PostGIS for it, from the same packages")
+    config.addinivalue_line("markers", "pgbouncer: needs PgBouncer, from the same packages")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -65,6 +69,13 @@ def postgres15() -> Iterator[ShopServer]:
 def postgis(postgres15: ShopServer) -> ShopServer:
     """Give PostgreSQL 15 to a test that creates PostGIS there."""
     return postgres15
+
+
+@pytest.fixture(params=kinds(), ids=lambda kind: "-".join(kind.values()))
+def pgbouncer(request: pytest.FixtureRequest, postgres: ShopServer) -> Iterator[PgBouncer]:
+    """Run PgBouncer in front of PostgreSQL 18, in each mode that keeps a transaction together."""
+    with running_pgbouncer(postgres, **request.param) as bouncer:
+        yield bouncer
 
 
 @pytest.fixture(params=["postgres", pytest.param("postgres15", marks=pytest.mark.postgres15)])

@@ -118,7 +118,7 @@ async def test_the_password_is_asked_for_anew_for_every_connection(fresh_shop: S
                 async def secret() -> str:
                     return next(passwords)
 
-                database._make_pool.keywords["password"] = secret
+                database._pool._make.keywords["password"] = secret
                 await value(database, "SELECT 1")
                 await admin.execute(f"ALTER ROLE {role} PASSWORD 'second'")
                 await admin.execute(

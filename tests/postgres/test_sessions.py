@@ -9,7 +9,7 @@ import pytest
 
 from pg_guard_mcp.errors import GuardError
 from pg_guard_mcp.model import GuardedQuery, Limits
-from tests.postgres.databases import fetch, opened, value
+from tests.postgres.databases import fetch, logged, opened, value
 from tests.support.postgres import connected
 
 if TYPE_CHECKING:
@@ -138,3 +138,15 @@ async def test_nothing_is_compiled_whatever_the_database_says(fresh_shop: Shop) 
         await admin.execute(f"ALTER DATABASE {fresh_shop.admin.database} SET jit = on")
 
         assert await value(database, "SELECT current_setting('jit')") == "off"
+
+
+async def test_a_statement_is_parsed_once(postgres: ShopServer, fresh_shop: Shop) -> None:
+    """What its names mean is looked at afterwards, and must be what runs."""
+    sql = "SELECT 'parsed', count(*) FROM shop.products"
+    async with opened(fresh_shop.admin) as database, connected(fresh_shop.admin) as admin:
+        name = fresh_shop.admin.database
+        await admin.execute(f"ALTER DATABASE {name} SET log_min_duration_statement = 0")
+        await fetch(database, sql)
+        await logged(postgres.server.log, f"__: {sql}")
+
+    assert postgres.server.log.read_text(encoding="utf-8").count(f"parse <unnamed>: {sql}") == 1

@@ -1,4 +1,4 @@
-"""A guarded query in, its rows out: one pool, and one read-only transaction a call.
+"""A guarded query in, its rows out: one read-only transaction a call.
 
 Promises kept here: the mode is frozen by a snapshot before any text of an agent arrives; the
 extended protocol refuses a second statement; every transaction ends in ROLLBACK, because COMMIT
@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import asyncpg
 
-from pg_guard_mcp.errors import Busy, CatalogChanged, GuardError, TimedOut, Unavailable
+from pg_guard_mcp.errors import CatalogChanged, GuardError, TimedOut, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
 from pg_guard_mcp.postgres import inflow, rows, session, versions, words
-from pg_guard_mcp.postgres.hosts import Hosts
+from pg_guard_mcp.postgres.hosts import CONNECT_SECONDS, Hosts
+from pg_guard_mcp.postgres.pool import Pool
 from pg_guard_mcp.postgres.replicas import Lost, Replication, WrongServer
 from pg_guard_mcp.postgres.runaways import Runaways
 
@@ -65,29 +65,21 @@ class Database:
         self._watches_client = False
         self._types = session.TextTypes()
         self._runaways = Runaways(limits.pool_size)
-        # Made inside the event loop, when first asked for a connection.
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._make_pool = partial(
-            asyncpg.create_pool,
-            connect=self._hosts.connect,
-            user=user,
-            database=database,
-            password=password,
-            min_size=0,
-            max_size=limits.pool_size,
-            init=self._prepare_connection,
-            reset=_leave_as_it_is,
-            max_inactive_connection_lifetime=300.0,
+        self._pool = Pool(
+            {
+                "connect": self._hosts.connect,
+                "user": user,
+                "database": database,
+                "password": password,
+                "init": self._prepare_connection,
+            },
+            size=limits.pool_size,
+            wait_seconds=limits.pool_wait_seconds,
         )
 
     async def close(self) -> None:
         """Close every connection, by force if one does not go in time."""
-        if self._pool is None:
-            return
-        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
-            await self._pool.close()
-            return
-        self._pool.terminate()
+        await self._pool.close()
 
     async def fetch(
         self,
@@ -156,7 +148,7 @@ class Database:
             limits = limits or self._limits
             opening = session.opening(limits, application) + versions.check(judged_by)
             path, seconds = session.extend(search_path), limits.statement_timeout_seconds
-            async with AsyncExitStack() as stack:
+            async with self._pool.place(), AsyncExitStack() as stack:
                 try:
                     connection = await stack.enter_async_context(
                         self._transaction(opening, path, seconds)
@@ -166,7 +158,7 @@ class Database:
                         raise
                     # Nothing was asked yet. The connections beside it lead there, too; a new one
                     # leads to what is there now.
-                    await self._opened_pool().expire_connections()
+                    await self._pool.renew()
                     connection = await stack.enter_async_context(
                         self._transaction(opening, path, seconds)
                     )
@@ -180,16 +172,14 @@ class Database:
     async def _transaction(
         self, opening: str, path: str, seconds: float
     ) -> AsyncIterator[Connection]:
-        connection = await self._acquire()
+        if self._hosts.should_look_again():
+            await self._pool.renew()
+        connection = await self._pool.connection()
         keep = is_open = False
         started = time.monotonic()
         try:
             with anyio.fail_after(seconds + _GRACE_SECONDS):
-                await self._runaways.check(connection)
-                watching = session.WATCH_CLIENT if self._watches_client else ""
-                with self._replication.told():
-                    check = self._replication.check(connection)
-                    await _open(connection, opening + check + path + watching)
+                await self._begin(connection, opening, path)
                 is_open = True
                 yield connection
             # A COMMIT would end the transaction without an error; such a session is not kept.
@@ -213,34 +203,21 @@ class Database:
         finally:
             await self._give_back(connection, keep=keep)
 
-    async def _acquire(self) -> Connection:
-        """Wait for a connection, but not for long."""
-        pool = self._opened_pool()
-        try:
-            await pool  # a pool of no connections yet: nothing is sent
-            if self._hosts.should_look_again():
-                await pool.expire_connections()
-            connection = await pool.acquire(timeout=self._limits.pool_wait_seconds)
-            if not inflow.of(connection).has_said_goodbye:
-                return connection
-            # The end of the connection itself is yet to come; the driver would take it for alive.
-            connection.terminate()
-            await pool.release(connection)
-            return await pool.acquire(timeout=self._limits.pool_wait_seconds)
-        except TimeoutError:
-            if pool.get_idle_size() == 0 and pool.get_size() >= self._limits.pool_size:
-                raise Busy(
-                    "every connection is in use",
-                    "Wait for your other calls to end, then try again.",
-                ) from None
-            raise Unavailable(words.UNREACHABLE.message, words.UNREACHABLE.hint) from None
-        except _DRIVER_ERRORS as error:
-            raise words.not_let_in(error) from None
+    async def _begin(self, connection: Connection, opening: str, path: str) -> None:
+        """Open the transaction in one round trip; of a server that is silent, expect nothing more.
 
-    def _opened_pool(self) -> asyncpg.Pool[asyncpg.Record]:
-        if self._pool is None:
-            self._pool = self._make_pool()
-        return self._pool
+        Raises: GuardError.
+        """
+        watching = session.WATCH_CLIENT if self._watches_client else ""
+        with anyio.move_on_after(CONNECT_SECONDS) as patience:
+            with self._replication.told():
+                check = self._replication.check(connection)
+                await _open(connection, opening + check + path + watching)
+            await self._runaways.check(connection)
+        if patience.cancelled_caught:
+            connection.terminate()
+            await self._pool.renew()
+            raise Lost(words.SILENT.message, words.SILENT.hint)
 
     async def _give_back(self, connection: Connection, *, keep: bool) -> None:
         """Roll back and return the connection, or drop it; never cut short by a cancellation.
@@ -257,15 +234,21 @@ class Database:
                 self._runaways.note(connection)
             if not (keep and closed):
                 connection.terminate()
-        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True), suppress(*_DRIVER_ERRORS):
-            await self._opened_pool().release(connection)
+        await self._pool.give_back(connection)
 
     async def _prepare_connection(self, connection: Any) -> None:
-        """Watch what a new connection receives, and have it send text."""
+        """Watch what a new connection receives, and have it send text.
+
+        In a transaction, for only that keeps a statement and its execution together where a
+        transaction pooler stands between.
+        """
         inflow.watch(connection)
+        await connection.execute(f"{session.opening(self._limits, 'pg-guard')}SELECT 1")
         await self._types.register(connection)
         if self._binding:
             await session.check_binding(connection, self._binding)
+        await self._pool.prepare(connection)
+        await connection.execute(session.CLOSING)
         self._watches_client = await session.can_watch_client(connection)
 
     async def _prepare(
@@ -294,7 +277,3 @@ async def _open(connection: Connection, opening: str) -> None:
         raise CatalogChanged(
             "a relation was changed since the server last looked", "Try again."
         ) from None
-
-
-async def _leave_as_it_is(_connection: Connection) -> None:
-    """Do nothing when the pool takes a connection back: `CLOSING` has left nothing behind."""

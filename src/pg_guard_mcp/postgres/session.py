@@ -55,12 +55,16 @@ def opening(limits: Limits, application: str) -> str:
     Compiling is off: it looks at no timeout. On 15 a sum over 700 expressions ran for 59 s under a
     timeout of 2 s, and ends in time without it.
 
+    Behind a pooler the session may have been somebody else's a moment ago, so it begins with what
+    every session begins with.
+
     Whoever sends it adds a SELECT. That takes the snapshot that freezes READ ONLY: before it, SET
     TRANSACTION READ WRITE would still be obeyed. pg_temp is named last, or it would be searched
     first.
     """
     return (
-        "BEGIN; SET TRANSACTION READ ONLY;"
+        "RESET SESSION AUTHORIZATION; RESET ALL; BEGIN; SET TRANSACTION READ ONLY;"
+        f" SET LOCAL client_encoding = '{_UTF8}';"
         f" SET LOCAL statement_timeout = {_milliseconds(limits.statement_timeout_seconds)};"
         f" SET LOCAL lock_timeout = {_milliseconds(limits.lock_timeout_seconds)};"
         " SET LOCAL idle_in_transaction_session_timeout ="
@@ -138,7 +142,9 @@ class TextTypes:
 
         """
         settings = connection.get_settings()
-        if (settings.server_encoding, settings.client_encoding) != (_UTF8, _UTF8):
+        # PgBouncer answers with the client's own spelling, "'utf-8'"; `opening` sets it anyway.
+        spelled = (settings.server_encoding, settings.client_encoding)
+        if {re.sub("[^A-Z0-9]", "", name.upper()) for name in spelled} != {_UTF8}:
             raise Internal(
                 "the database's encoding is not UTF-8",
                 "Tell the operator: only UTF-8 databases can be served.",

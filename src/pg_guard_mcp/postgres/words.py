@@ -62,6 +62,8 @@ UNREACHABLE = Unavailable(
     "Postgres cannot be reached", "Try again; if it stays so, tell the operator of this server."
 )
 
+SILENT = Unavailable("Postgres does not answer", UNREACHABLE.hint)
+
 
 def translate(error: BaseException, *, timed_out: bool) -> GuardError:
     """Say in our words what the driver raised. `timed_out` tells why a query was cancelled."""
