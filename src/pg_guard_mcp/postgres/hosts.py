@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
     Place = tuple[str, int]
 
-CONNECT_SECONDS = 4.0
-"""How long it may take to find out that nobody answers."""
+CONNECT_SECONDS = 3.5
+"""How long it may take to find out that nobody answers; a call is told so in under 5 seconds."""
 AVOID_SECONDS = 30.0
 """For how long a host that did not answer is tried last."""
 LOOK_AGAIN_SECONDS = 60.0
