@@ -9,7 +9,7 @@ import sys
 import anyio
 import pytest
 
-from pg_guard_mcp.errors import DatabaseError, Unavailable
+from pg_guard_mcp.errors import DatabaseError
 from pg_guard_mcp.model import Limits
 from pg_guard_mcp.postgres import inflow
 from pg_guard_mcp.postgres.inflow import Inflow
