@@ -217,7 +217,7 @@ class Database:
         if patience.cancelled_caught:
             connection.terminate()
             await self._pool.renew()
-            raise Lost(words.SILENT.message, words.SILENT.hint)
+            raise Unavailable(words.SILENT.message, words.SILENT.hint)
 
     async def _give_back(self, connection: Connection, *, keep: bool) -> None:
         """Roll back and return the connection, or drop it; never cut short by a cancellation.
