@@ -4,7 +4,8 @@ Postgres lets a query that groups by a table's primary key select the table's ot
 key says what they are (PostgreSQL manual, GROUP BY Clause). It knows that of a table only, and not
 of the subselect that stands for one. So the columns that the query uses beside the key are named in
 its GROUP BY as well, behind the key. That changes no group, because the key does say what they are.
-A query with grouping sets is left alone, and so is a key that is masked.
+A query with grouping sets is left alone, and so is a key that is masked, and that of a table with
+inheritance children: they may hold its values again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pg_guard_mcp.guard import grammar, lexer
 from pg_guard_mcp.guard.lexer import quote
+from pg_guard_mcp.guard.lineage.known import AGGREGATES
 from pg_guard_mcp.model import Splice
 from pg_guard_mcp.uses import Span
 
@@ -34,6 +36,8 @@ _WITHOUT_EQUALITY = frozenset(
 )
 """Types that Postgres cannot group by."""
 _WHOLE_ROW = ""
+_EVERY = ""
+"""No column is called so."""
 
 
 class _Source(NamedTuple):
@@ -42,6 +46,13 @@ class _Source(NamedTuple):
     name: str
     info: RelationInfo
     key: frozenset[str]
+    merged: frozenset[str] = frozenset()
+    """Columns that a join made one with those of another item, which alone they mean."""
+
+    def grouped(self, parts: Sequence[str]) -> str | None:
+        """Return which column of it an item of GROUP BY is, if it is one."""
+        column = self.column(parts)
+        return None if len(parts) == 1 and column in self.merged else column
 
     def column(self, parts: Sequence[str]) -> str | None:
         """Return which column of it a reference may mean, if it may mean one."""
@@ -64,7 +75,8 @@ def splices(statement: AdmittedStatement, policy: Policy) -> Iterator[Splice]:
         relation = policy.resolve(use.schema, use.name)
         if relation and policy.stands_in(relation):
             info = policy.open_relations[relation]
-            if key := _key(info, policy):
+            holds = use.only or relation not in policy.parents
+            if holds and (key := _key(info, policy)):
                 known[use.name_start] = info, key
     if not known or "group" not in statement.sql.lower():
         return
@@ -73,7 +85,7 @@ def splices(statement: AdmittedStatement, policy: Policy) -> Iterator[Splice]:
         items = list(_items(select))
         for source in _sources(select.get("fromClause", ()), known):
             grouped = {
-                column: ends[item.start] for item in items if (column := source.column(item.parts))
+                column: ends[item.start] for item in items if (column := source.grouped(item.parts))
             }
             wanted = _used(select, source) - grouped.keys()
             if wanted and source.key <= grouped.keys():
@@ -117,16 +129,36 @@ def _sources(
     items: Sequence[Fields], known: Mapping[int, tuple[RelationInfo, frozenset[str]]]
 ) -> Iterator[_Source]:
     """Yield what FROM names; columns that an alias renames are left alone."""
-    stack = list(items)
+    stack: list[tuple[Fields, frozenset[str]]] = [(item, frozenset()) for item in items]
     while stack:
-        ((kind, fields),) = stack.pop().items()
+        item, merged = stack.pop()
+        ((kind, fields),) = item.items()
         alias = fields.get("alias", {})
         if kind == "JoinExpr" and not alias:
-            stack += [fields["larg"], fields["rarg"]]
+            left, right = _merged(fields)
+            stack += [(fields["larg"], merged | left), (fields["rarg"], merged | right)]
         elif kind == "RangeVar" and "colnames" not in alias:
             found = known.get(fields.get("location", 0))
             if found is not None:
-                yield _Source(alias.get("aliasname") or fields["relname"], *found)
+                if _EVERY in merged:
+                    merged = frozenset(column.name for column in found[0].readable)
+                yield _Source(alias.get("aliasname") or fields["relname"], *found, merged)
+
+
+def _merged(join: Fields) -> tuple[frozenset[str], frozenset[str]]:
+    """Return which names do not mean the columns of a join's left side, and of its right side.
+
+    A column that USING made of two is the left one, of a RIGHT JOIN the right one, of a FULL JOIN
+    a third. Where NATURAL does the same, the names are not known, and those of an inner one agree.
+    """
+    names = frozenset(part["String"]["sval"] for part in join.get("usingClause", ()))
+    kind = join["jointype"]
+    if "isNatural" in join and kind != "JOIN_INNER":
+        names = frozenset({_EVERY})
+    nothing: frozenset[str] = frozenset()
+    if kind == "JOIN_FULL":
+        return names, names
+    return (names, nothing) if kind == "JOIN_RIGHT" else (nothing, names)
 
 
 def _items(select: Fields) -> Iterator[_Item]:
@@ -159,28 +191,54 @@ def _used(select: Fields, source: _Source) -> set[str]:
         column.name for column in source.info.readable if column.type_name not in _WITHOUT_EQUALITY
     }
     found: set[str] = set()
-    stack: list[object] = [select.get(part, ()) for part in _GROUPED]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, list):
-            stack.extend(value)
-        elif isinstance(value, dict):
-            if "ColumnRef" in value:
-                parts = _parts(value["ColumnRef"])
-                if parts[-1] == "*":
-                    found |= columns if parts in {("*",), (source.name, "*")} else set()
-                elif parts == (source.name,) and source.column(parts) is None:
-                    found.add(_WHOLE_ROW)
-                elif source.column(parts) in columns:
-                    found.add(parts[-1])
-            stack.extend(value.values())
+    for parts in _references([select.get(part, ()) for part in _GROUPED]):
+        if parts[-1] == "*":
+            found |= columns if parts in {("*",), (source.name, "*")} else set()
+        elif parts == (source.name,) and source.column(parts) is None:
+            found |= {_WHOLE_ROW} if len(columns) == len(source.info.readable) else set()
+        elif source.column(parts) in columns:
+            found.add(parts[-1])
     return found
+
+
+def _references(parts: object) -> Iterator[tuple[str, ...]]:
+    """Yield the columns that are named outside of aggregates: those take them row by row.
+
+    In a subquery an aggregate is most often its own, and what it takes is grouped outside.
+    """
+    stack: list[tuple[object, bool]] = [(parts, False)]
+    while stack:
+        value, within = stack.pop()
+        if isinstance(value, list):
+            stack.extend((item, within) for item in value)
+        elif isinstance(value, dict):
+            for kind, fields in value.items():
+                if kind == "ColumnRef":
+                    yield _parts(fields)
+                elif kind == "A_Indirection" and (field := _field(fields)):
+                    yield field
+                elif kind != "FuncCall" or within or not _aggregates(fields):
+                    stack.append((fields, within or kind == "SubLink"))
+
+
+def _field(indirection: Fields) -> tuple[str, ...]:
+    """Return the column that `(relation).column` is, if it may be one."""
+    row = _parts(indirection["arg"].get("ColumnRef", {"fields": ()}))
+    first = indirection["indirection"][0]
+    if "String" not in first or len(row) != 1 + (row[-1:] == ("*",)):
+        return ()
+    return row[0], first["String"]["sval"]
+
+
+def _aggregates(call: Fields) -> bool:
+    return "over" not in call and _parts({"fields": call["funcname"]})[-1] in AGGREGATES
 
 
 def _names(source: _Source, columns: Sequence[str]) -> str:
     """Write columns as a list, each with the name its relation goes by."""
     name = quote(source.name)
-    return "".join(f", {name}.{quote(column)}" if column else f", {name}" for column in columns)
+    # Of a row: its name alone might be a column of another item.
+    return "".join(f", {name}.{quote(column) if column else '*'}" for column in columns)
 
 
 def _parts(reference: Fields) -> tuple[str, ...]:

@@ -139,6 +139,17 @@ class Policy:
         )
 
     @cached_property
+    def parents(self) -> frozenset[Relation]:
+        """The tables that others inherit from: no key of theirs holds over those."""
+        return frozenset(
+            source
+            for info in self.catalog.relations.values()
+            if info.definition is None
+            for source, _ in info.sources
+            if source in self.catalog.relations and self.catalog.relations[source].kind == "table"
+        )
+
+    @cached_property
     def _columns(self) -> Mapping[Relation, frozenset[str]]:
         return {
             relation: frozenset(column.name for column in info.readable)
