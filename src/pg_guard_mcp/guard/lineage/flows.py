@@ -55,6 +55,8 @@ class Flow(NamedTuple):
     plain: bool = True
     """Whether it is the value of one of `values` as it stands there, or a constant."""
     doubt: Doubt = Doubt.NONE
+    equals: frozenset[Origin] = _NOTHING
+    """The columns that `values` must be equal to: they tell where those are not masked."""
 
     @property
     def origins(self) -> frozenset[Origin]:
@@ -82,6 +84,7 @@ def either(flows: Iterable[Flow]) -> Flow:
         chosen=_union([flow.chosen for flow in found]),
         plain=all(flow.plain for flow in found),
         doubt=max([flow.doubt for flow in found]),
+        equals=_union([flow.equals for flow in found]),
     )
 
 
@@ -96,9 +99,17 @@ def chosen(flow: Flow, *by: Flow) -> Flow:
     telling = [other for other in by if other.values or other.chosen or other.doubt]
     if not telling:
         return flow
-    more = [each for other in telling for each in (other.values, other.chosen)]
+    more = [each for other in telling for each in (other.values, other.chosen, other.equals)]
     doubt = max([flow.doubt, *(other.doubt for other in telling)])
     return flow._replace(chosen=_union([flow.chosen, *more]), doubt=doubt)
+
+
+def equal(flow: Flow, *others: Flow) -> Flow:
+    """Return the same value, which must be equal to others."""
+    more = [each for other in others for each in (other.values, other.chosen, other.equals)]
+    return flow._replace(
+        equals=_union([flow.equals, *more]), doubt=max([flow.doubt, *(o.doubt for o in others)])
+    )
 
 
 def _union(sets: Sequence[frozenset[Origin]]) -> frozenset[Origin]:

@@ -176,6 +176,8 @@ def _join(fields: Fields, before: Joined, scope: Scope) -> Joined:
     right = right.if_at_all(on) if "right" in empty else right
     rows = left.rows.joined(right.rows, Rows(chosen=on))
     joined = left.beside(right)
+    if not empty:
+        joined = replace(joined, ranges=tuple(_merging(merged, item) for item in joined.ranges))
     joined = replace(
         joined,
         columns=lambda: _together(tuple(merged.items()), left, right),
@@ -187,6 +189,12 @@ def _join(fields: Fields, before: Joined, scope: Scope) -> Joined:
         using = Range(name=name, columns=Columns(tuple(merged.items())))
         joined = replace(joined, ranges=(*joined.ranges, using))
     return _under_one_name(fields, joined) if "alias" in fields else joined
+
+
+def _merging(merged: Mapping[str, Flow], item: Range) -> Range:
+    """Return an item of an inner join, whose own columns of these names are the merged ones."""
+    own = {name: flow for name, flow in merged.items() if name in item.columns.by_name}
+    return replace(item, equal={**item.equal, **own}) if own else item
 
 
 def _together(merged: Pairs, left: Joined, right: Joined) -> Pairs | None:

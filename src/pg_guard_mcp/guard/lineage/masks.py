@@ -230,7 +230,8 @@ class _Resolver:
         by_others = any(self._tells(origin) for origin in flow.chosen)
         plain = flow.plain and not flow.doubt and not by_others
         computed = not plain or any(mask.computed for mask in masks if mask)
-        if plain and len(kinds) == 1:
+        # One that is masked itself shows no more than that mask does, whatever it is equal to.
+        if plain and len(kinds) == 1 and "" not in kinds:
             inherited = Mask(kind=kinds.pop(), origins=behind, computed=computed)
             if masking.column_problem(inherited, column, "") is None:
                 return inherited
@@ -240,7 +241,12 @@ class _Resolver:
         """Return the masked columns behind a value, or None if there are none."""
         if flow.doubt is Doubt.ANYTHING or (flow.doubt and masked):
             return masked
-        telling = [origin for origin in flow.origins if self._tells(origin)]
+        telling = [
+            origin
+            for origins in (flow.origins, flow.equals)
+            for origin in origins
+            if self._tells(origin)
+        ]
         found = (self.rows.get(origin, (origin,)) for origin in sorted(telling))
         return tuple(dict.fromkeys(chain.from_iterable(found))) if telling else None
 

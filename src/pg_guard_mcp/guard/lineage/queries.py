@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from pg_guard_mcp.guard import grammar
+from pg_guard_mcp.guard.lineage.equalities import equated
 from pg_guard_mcp.guard.lineage.flows import (
     UNREVIEWED,
     Flow,
@@ -110,7 +111,7 @@ class _Budget:
 
 
 def _select(select: Fields, scope: Scope) -> Output:
-    joined = from_clause(select.get("fromClause", ()), scope)
+    joined = equated(from_clause(select.get("fromClause", ()), scope), select, scope)
     bare = scope.inside(joined.frame)
     keys = groups(select, bare)
     frame = replace(joined.frame, groups=keys, made=joined.rows.made, order=joined.rows.order)

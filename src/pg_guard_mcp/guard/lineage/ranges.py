@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pg_guard_mcp.guard.lineage.flows import CONSTANT, UNFOLLOWED, Flow, chosen, computed
+from pg_guard_mcp.guard.lineage.flows import CONSTANT, UNFOLLOWED, Flow, chosen, computed, equal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,16 +48,20 @@ class Range:
     relation: Relation | None = None
     by: Flow = CONSTANT
     """What decides whether it has a row at all, or one of NULLs."""
+    equal: Mapping[str, Flow] = field(default_factory=dict)
+    """What columns of it must be equal to, by name."""
 
     def find(self, name: str) -> Flow | None:
         """Return what the column by a name is, if there can be one."""
         found = self.columns.by_name.get(name, self.rest)
+        if found is not None and name in self.equal:
+            found = equal(found, self.equal[name])
         return None if found is None else chosen(found, self.by)
 
     def row(self) -> Flow:
         """Return what a whole row of it is."""
         rest = [] if self.rest is None else [self.rest]
-        every = computed([*self.columns.by_name.values(), *rest])
+        every = equal(computed([*self.columns.by_name.values(), *rest]), *self.equal.values())
         return chosen(every, self.by)._replace(plain=False)
 
     def pairs(self) -> Pairs | None:

@@ -52,19 +52,22 @@ class Proposal:
 def levels(policy: Policy) -> Iterator[list[RelationInfo]]:
     """Yield the open relations, those first that read no others of them."""
     depths: dict[Relation, int] = {}
+    # With a stack of its own: views may stand on one another deeper than Python recurses.
+    stack = list(policy.open_relations)
+    entered: set[Relation] = set()
+    while stack:
+        relation = stack[-1]
+        info = policy.catalog.relations[relation]
+        below = {source for source, _ in info.sources} & policy.catalog.relations.keys()
+        waiting = below - depths.keys() - entered
+        if relation in depths or not waiting:
+            stack.pop()
+            known = (depths[source] for source in below if source in depths)
+            depths.setdefault(relation, 1 + max(known, default=-1))
+        else:
+            entered.add(relation)
+            stack += sorted(waiting)
 
-    def depth(relation: Relation, path: frozenset[Relation]) -> int:
-        if relation not in depths:
-            info = policy.catalog.relations[relation]
-            below = {source for source, _ in info.sources} & policy.catalog.relations.keys()
-            depths[relation] = 1 + max(
-                (depth(source, path | {relation}) for source in below - path - {relation}),
-                default=-1,
-            )
-        return depths[relation]
-
-    for relation in policy.open_relations:
-        depth(relation, frozenset())
     for level in range(max(depths.values(), default=-1) + 1):
         found = [
             info for relation, info in policy.open_relations.items() if depths[relation] == level
