@@ -17,7 +17,7 @@ from pg_guard_mcp.guard.lexer import quote, quote_literal
 from pg_guard_mcp.model import GuardedQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from pg_guard_mcp.catalog import Catalog, Column, RelationKind
     from pg_guard_mcp.model import Relation
