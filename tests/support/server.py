@@ -240,6 +240,13 @@ def _http_transport(
 @contextmanager
 def http_server(place: Place, token: str) -> Iterator[str]:
     """Run `serve --transport http` on a free port; give its URL."""
+    with http_process(place, token) as (url, _):
+        yield url
+
+
+@contextmanager
+def http_process(place: Place, token: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run `serve --transport http` on a free port; give its URL, and the process itself."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -255,7 +262,7 @@ def http_server(place: Place, token: str) -> Iterator[str]:
         )
     try:
         _wait_until_listening(port, process)
-        yield f"http://127.0.0.1:{port}/mcp"
+        yield f"http://127.0.0.1:{port}/mcp", process
     finally:
         process.terminate()
         process.wait(_EXIT_SECONDS)
