@@ -53,6 +53,7 @@ schemas = ["shop"]
 _AT_WORK = 0.5
 """How many of the cancelled calls are so while Postgres works on them; the rest at any moment."""
 _ANY_MOMENT_SECONDS = 0.2
+_MOST_BUSY = 0.01
 _LOOK_AGAIN_SECONDS = 0.005
 _SETTLE_SECONDS = 5.0
 
@@ -97,6 +98,7 @@ class Soak:
             or self.account.problems
             or self.connections_left
             or self.files[1] > self.files[0]
+            or self.account.outcomes["busy"] > self.calls * _MOST_BUSY
         )
 
     def as_text(self) -> str:
@@ -158,6 +160,8 @@ class _Run:
 
     async def _ask(self, asker: Asker, mark: str, question: Question) -> None:
         answer = await asker.call_marked(mark, question.tool, **question.arguments)
+        if answer.code == "busy":
+            return  # no answer, and no wrong one; `is_good` says how many there may be
         if problem := question.fault(answer):
             self.wrong.append(f"{question.kind}, call {mark}: {problem}")
 
@@ -174,7 +178,7 @@ class _Run:
             await asyncio.wait([call], timeout=self.random.random() * _ANY_MOMENT_SECONDS)
         call.cancel()
         await asyncio.wait([call])
-        if not call.cancelled():
+        if not call.cancelled() and (call.exception() or call.result().code != "busy"):
             self.wrong.append(f"slow, call {mark}: {call.exception() or call.result().text}")
 
     async def _works_on(self, sql: str) -> bool:
@@ -248,7 +252,7 @@ def _misjudged(found: Account, cancelled: set[str]) -> list[str]:
     return [
         f"call {mark} is {outcome} on the trail"
         for mark, outcome in found.outcome_of.items()
-        if (outcome == "cancelled") != (mark in cancelled)
+        if outcome != "busy" and (outcome == "cancelled") != (mark in cancelled)
     ]
 
 

@@ -18,7 +18,7 @@ import asyncpg
 
 from pg_guard_mcp.errors import Busy, CatalogChanged, GuardError, TimedOut, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
-from pg_guard_mcp.postgres import inflow, rows, session, versions, words
+from pg_guard_mcp.postgres import endings, inflow, rows, session, versions, words
 from pg_guard_mcp.postgres.hosts import Hosts
 from pg_guard_mcp.postgres.replicas import Lost, Replication, WrongServer
 from pg_guard_mcp.postgres.runaways import Runaways
@@ -243,15 +243,8 @@ class Database:
         return self._pool
 
     async def _give_back(self, connection: Connection, *, keep: bool) -> None:
-        """Roll back and return the connection, or drop it; never cut short by a cancellation.
-
-        After a cancellation the driver holds ROLLBACK back until Postgres has confirmed that the
-        query is over, so nothing of it runs on.
-        """
-        closed = False
-        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True), suppress(*_DRIVER_ERRORS):
-            await connection.execute(session.CLOSING)
-            closed = True
+        """Roll back and return the connection, or drop it; never cut short by a cancellation."""
+        closed = await endings.clean_up(connection, seconds=_CLEANUP_SECONDS)
         with suppress(*_DRIVER_ERRORS):  # the pool may have let go of a dead one already
             if not closed:
                 self._runaways.note(connection)
