@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 ANY_SERVER = Replication()
 _DRIVER_ERRORS = words.DRIVER_ERRORS
 _CLEANUP_SECONDS = 5.0
+_LAST_WORD_SECONDS = 1.0
+"""How long to clean up after Postgres when it did not even answer in time."""
 _GRACE_SECONDS = 2.0
 """How long after Postgres's own limit the client side gives up."""
 
@@ -182,6 +184,7 @@ class Database:
     ) -> AsyncIterator[Connection]:
         connection = await self._acquire()
         keep = is_open = False
+        patience = _CLEANUP_SECONDS
         started = time.monotonic()
         try:
             with anyio.fail_after(seconds + _GRACE_SECONDS):
@@ -198,6 +201,7 @@ class Database:
             keep = True
             raise
         except TimeoutError:
+            patience = _LAST_WORD_SECONDS
             raise TimedOut(
                 "the query ran into its time limit and was ended",
                 "Filter on indexed columns, aggregate less, or use explain to see the plan.",
@@ -211,7 +215,7 @@ class Database:
                 said = Lost(said.message, said.hint)
             raise said from None
         finally:
-            await self._give_back(connection, keep=keep)
+            await self._give_back(connection, keep=keep, patience=patience)
 
     async def _acquire(self) -> Connection:
         """Wait for a connection, but not for long."""
@@ -242,9 +246,9 @@ class Database:
             self._pool = self._make_pool()
         return self._pool
 
-    async def _give_back(self, connection: Connection, *, keep: bool) -> None:
+    async def _give_back(self, connection: Connection, *, keep: bool, patience: float) -> None:
         """Roll back and return the connection, or drop it; never cut short by a cancellation."""
-        closed = await endings.clean_up(connection, seconds=_CLEANUP_SECONDS)
+        closed = await endings.clean_up(connection, seconds=patience)
         with suppress(*_DRIVER_ERRORS):  # the pool may have let go of a dead one already
             if not closed:
                 self._runaways.note(connection)

@@ -43,15 +43,20 @@ async def clean_up(connection: Connection, *, seconds: float) -> bool:
 
 async def _insist(connection: Any) -> None:
     """Cancel again for as long as the query that was cancelled is not over."""
-    protocol = connection._protocol  # noqa: SLF001 - asyncpg cancels once, and lets nobody repeat it
-    while protocol._is_cancelling():  # noqa: SLF001 - see above
-        await anyio.sleep(_AGAIN_SECONDS)
-        if protocol._is_cancelling():  # noqa: SLF001 - see above
-            with suppress(*words.DRIVER_ERRORS):
-                await connect_utils._cancel(  # type: ignore[attr-defined]  # noqa: SLF001 - see above; the stubs leave it out
-                    loop=asyncio.get_running_loop(),
-                    addr=connection._addr,  # noqa: SLF001 - see above
-                    params=connection._params,  # noqa: SLF001 - see above
-                    backend_pid=protocol.backend_pid,
-                    backend_secret=protocol.backend_secret,
-                )
+    with suppress(*words.DRIVER_ERRORS):  # the pool may have let go of a dead one already
+        while not connection.is_closed() and connection._protocol._is_cancelling():  # noqa: SLF001 - asyncpg cancels once, and lets nobody repeat it
+            await anyio.sleep(_AGAIN_SECONDS)
+            await _cancel(connection)
+
+
+async def _cancel(connection: Any) -> None:
+    protocol = connection._protocol  # noqa: SLF001 - see above
+    if protocol is None or not protocol._is_cancelling():  # noqa: SLF001 - see above
+        return
+    await connect_utils._cancel(  # type: ignore[attr-defined]  # noqa: SLF001 - see above; the stubs leave it out
+        loop=asyncio.get_running_loop(),
+        addr=connection._addr,  # noqa: SLF001 - see above
+        params=connection._params,  # noqa: SLF001 - see above
+        backend_pid=protocol.backend_pid,
+        backend_secret=protocol.backend_secret,
+    )
