@@ -21,7 +21,7 @@ from mcp.types import CallToolResult
 from tests.support.answers import Answer, answer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
 VERSION = "2026-07-28"
 CLIENT_NAME = "asker"
@@ -39,6 +39,8 @@ class Asker:
         self._marks = marks
         self.sent: list[str] = []
         """The mark of every call, in the order they were sent."""
+        self.told: dict[str, Answer] = {}
+        """What each was told."""
 
     async def call(self, tool: str, **arguments: object) -> Answer:
         """Call a tool; a cancellation of this hangs up, which cancels the call."""
@@ -49,14 +51,15 @@ class Asker:
     async def call_marked(self, mark: str, tool: str, **arguments: object) -> Answer:
         """Call a tool under a mark of the caller's own."""
         response = await self._client.post(
-            self._url, content=_request(tool, mark, arguments), headers={"Mcp-Name": tool}
+            self._url, content=request(tool, mark, arguments), headers={"Mcp-Name": tool}
         )
         body = response.text
         if response.headers["content-type"].startswith("text/event-stream"):
             # A call that takes long is answered as a stream of events; the last one counts.
             body = [line for line in body.splitlines() if line.startswith(_EVENT)][-1]
         message = json.loads(body.removeprefix(_EVENT))
-        return answer(CallToolResult.model_validate(message["result"]))
+        told = self.told[mark] = answer(CallToolResult.model_validate(message["result"]))
+        return told
 
 
 @asynccontextmanager
@@ -81,7 +84,8 @@ def mark_of(event: dict[str, Any]) -> str:
     return str(event["client"]["version"])
 
 
-def _request(tool: str, mark: str, arguments: dict[str, object]) -> bytes:
+def request(tool: str, mark: str, arguments: Mapping[str, object]) -> bytes:
+    """Write a call of a tool, with its mark."""
     return json.dumps(
         {
             "jsonrpc": "2.0",

@@ -128,6 +128,8 @@ def configure(
         environment=environment or {},
     )
     database: dict[str, object] = {"dsn": login.dsn(), "credential": f"file:{credential}"}
+    if not login.host.startswith(("/", "127.")):
+        database["ssl"] = "disable"  # a throw-away Postgres has no certificate
     if login.user in OVERPRIVILEGED:
         database["allow_overprivileged_role"] = True
     lines = [f"{key} = {json.dumps(value)}" for key, value in database.items()]
