@@ -93,6 +93,28 @@ async def test_a_cancelled_call_is_not_answered_and_one_beside_it_is(
     assert sorted(outcomes(check_accounted(place))) == ["answered", "answered", "cancelled"]
 
 
+def test_calls_that_are_cancelled_while_the_server_gets_ready_are_on_the_trail(
+    postgres: ShopServer, tmp_path: Path
+) -> None:
+    place = configure(tmp_path, postgres.agent)
+    call: dict[str, object] = {"name": "query", "arguments": {"sql": "SELECT 1"}}
+    with raw(place) as server:
+        cancelled = [server.send("tools/call", call) for _ in range(3)]
+        # This is answered while the parsers and the driver are imported for the first of them.
+        server.request("tools/list", {})
+        for request_id in cancelled:
+            server.write(
+                b'{"jsonrpc": "2.0", "method": "notifications/cancelled",'
+                b' "params": {"requestId": %d, "reason": "tired"}}' % request_id
+            )
+
+        assert not server.call("query", {"sql": "SELECT 2"}).is_error
+
+    ends = check_accounted(place)
+    assert outcomes(ends) == ["cancelled"] * 3 + ["answered"]
+    assert [end["verdict"] for end in ends] == ["none"] * 3 + ["admitted"]
+
+
 async def test_when_stdin_ends_in_the_middle_of_a_call_everything_ends(
     fresh_shop: Shop, tmp_path: Path
 ) -> None:

@@ -128,6 +128,8 @@ def configure(
         environment=environment or {},
     )
     database: dict[str, object] = {"dsn": login.dsn(), "credential": f"file:{credential}"}
+    if not login.host.startswith(("/", "127.")):
+        database["ssl"] = "disable"  # a throw-away Postgres has no certificate
     if login.user in OVERPRIVILEGED:
         database["allow_overprivileged_role"] = True
     lines = [f"{key} = {json.dumps(value)}" for key, value in database.items()]
@@ -240,6 +242,13 @@ def _http_transport(
 @contextmanager
 def http_server(place: Place, token: str) -> Iterator[str]:
     """Run `serve --transport http` on a free port; give its URL."""
+    with http_process(place, token) as (url, _):
+        yield url
+
+
+@contextmanager
+def http_process(place: Place, token: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run `serve --transport http` on a free port; give its URL, and the process itself."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -255,7 +264,7 @@ def http_server(place: Place, token: str) -> Iterator[str]:
         )
     try:
         _wait_until_listening(port, process)
-        yield f"http://127.0.0.1:{port}/mcp"
+        yield f"http://127.0.0.1:{port}/mcp", process
     finally:
         process.terminate()
         process.wait(_EXIT_SECONDS)

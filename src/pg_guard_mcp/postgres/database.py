@@ -17,7 +17,7 @@ import asyncpg
 
 from pg_guard_mcp.errors import CatalogChanged, GuardError, TimedOut, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
-from pg_guard_mcp.postgres import inflow, rows, session, versions, words
+from pg_guard_mcp.postgres import endings, inflow, rows, session, versions, words
 from pg_guard_mcp.postgres.hosts import CONNECT_SECONDS, Hosts
 from pg_guard_mcp.postgres.pool import Pool
 from pg_guard_mcp.postgres.replicas import Lost, Replication, WrongServer
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 ANY_SERVER = Replication()
 _DRIVER_ERRORS = words.DRIVER_ERRORS
 _CLEANUP_SECONDS = 5.0
+_LAST_WORD_SECONDS = 1.0
+"""How long to clean up after Postgres when it did not even answer in time."""
 _GRACE_SECONDS = 2.0
 """How long after Postgres's own limit the client side gives up."""
 
@@ -176,6 +178,7 @@ class Database:
             await self._pool.renew()
         connection = await self._pool.connection()
         keep = is_open = False
+        patience = _CLEANUP_SECONDS
         started = time.monotonic()
         try:
             with anyio.fail_after(seconds + _GRACE_SECONDS):
@@ -188,6 +191,7 @@ class Database:
             keep = True
             raise
         except TimeoutError:
+            patience = _LAST_WORD_SECONDS
             raise TimedOut(
                 "the query ran into its time limit and was ended",
                 "Filter on indexed columns, aggregate less, or use explain to see the plan.",
@@ -201,7 +205,7 @@ class Database:
                 said = Lost(said.message, said.hint)
             raise said from None
         finally:
-            await self._give_back(connection, keep=keep)
+            await self._give_back(connection, keep=keep, patience=patience)
 
     async def _begin(self, connection: Connection, opening: str, path: str) -> None:
         """Open the transaction in one round trip; of a server that is silent, expect nothing more.
@@ -219,16 +223,9 @@ class Database:
             await self._pool.renew()
             raise Unavailable(words.SILENT.message, words.SILENT.hint)
 
-    async def _give_back(self, connection: Connection, *, keep: bool) -> None:
-        """Roll back and return the connection, or drop it; never cut short by a cancellation.
-
-        After a cancellation the driver holds ROLLBACK back until Postgres has confirmed that the
-        query is over, so nothing of it runs on.
-        """
-        closed = False
-        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True), suppress(*_DRIVER_ERRORS):
-            await connection.execute(session.CLOSING)
-            closed = True
+    async def _give_back(self, connection: Connection, *, keep: bool, patience: float) -> None:
+        """Roll back and return the connection, or drop it; never cut short by a cancellation."""
+        closed = await endings.clean_up(connection, seconds=patience)
         with suppress(*_DRIVER_ERRORS):  # the pool may have let go of a dead one already
             if not closed:
                 self._runaways.note(connection)

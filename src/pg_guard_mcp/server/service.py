@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 _TOOLS_SECONDS = 300_000
 _WARM_UP_AFTER_SECONDS = 0.05
 _GOODBYE_SECONDS = 5.0
+_OPENING_SECONDS = 60.0
 
 
 class Service:
@@ -168,10 +169,18 @@ class Service:
         )
 
     async def _ready(self) -> Guard:
-        async with self._opening:
-            if self._guard is None:
-                self._guard = await anyio.to_thread.run_sync(self._open_guard)
+        """Return the guard, opening it first if nobody has.
+
+        Not cut short by a cancellation: the trail comes with the guard, and a call that was heard
+        of must get onto it.
+        """
+        if self._guard is not None:
             return self._guard
+        with anyio.fail_after(_OPENING_SECONDS, shield=True):
+            async with self._opening:
+                if self._guard is None:
+                    self._guard = await anyio.to_thread.run_sync(self._open_guard)
+                return self._guard
 
 
 def _log_crash(event: str, error: Exception) -> None:
