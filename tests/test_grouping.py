@@ -80,6 +80,7 @@ SELECT id, name, count(*) FROM ONLY shop.rooms GROUP BY id
 SELECT id, json_agg(papers)::text, count(place) FROM shop.guests GROUP BY id
 SELECT id, count(g), count(g.*) FROM shop.guests g GROUP BY id
 SELECT id, (SELECT max(price + length(g.name)) FROM shop.stays) FROM shop.guests g GROUP BY id
+SELECT name AS id, id, g.f FROM shop.guests g GROUP BY id
 SELECT (g).name, (g.*).f FROM shop.guests g GROUP BY id
 """
 

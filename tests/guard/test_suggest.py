@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from pg_guard_mcp.catalog import Column, Key, RelationInfo
+from pg_guard_mcp.catalog import Catalog, Column, Key, RelationInfo
 from pg_guard_mcp.guard.masking import matches
+from pg_guard_mcp.guard.policy import Policy
 from pg_guard_mcp.guard.suggest import lines, proposals, samples
 from pg_guard_mcp.guard.suggest.proposals import Proposal
 from pg_guard_mcp.guard.suggest.samples import Sighting
-from pg_guard_mcp.model import Relation, ResultColumn, ResultSet
+from pg_guard_mcp.model import AccessRules, Relation, ResultColumn, ResultSet
 from pg_guard_mcp.settings.tables import MaskTable
 from pg_guard_mcp.settings.values import check_column_pattern
 
@@ -317,3 +319,21 @@ def test_two_columns_of_one_pattern_share_the_stricter_mask() -> None:
     both = [proposal("s", "t", "a.b"), proposal("s", "t", "a*b", "last4")]
 
     assert lines.kinds(both, ["s.t.a.b", "s.t.a*b"]) == {"s.t.a*b": "redact"}
+
+
+def test_views_that_stand_on_one_another_deeper_than_python_recurses_are_looked_at() -> None:
+    names = [Relation("shop", f"v{number}") for number in range(1500)]
+    infos = {
+        name: replace(relation(name.name), relation=name, sources=((below, "a"),))
+        for below, name in pairwise(names)
+    }
+    infos[names[0]] = replace(relation(names[0].name), relation=names[0])
+    deep = Policy(
+        rules=AccessRules(),
+        catalog=Catalog(relations=infos),
+        open_relations={names[-1]: infos[names[-1]]},
+    )
+
+    (level,) = proposals.levels(deep)
+
+    assert [info.relation for info in level] == [names[-1]]

@@ -66,6 +66,8 @@ class _Item(NamedTuple):
 
     parts: tuple[str, ...]
     start: int
+    sure: bool = True
+    """Whether it cannot mean another: the name of an output may be that of a column as well."""
 
 
 def splices(statement: AdmittedStatement, policy: Policy) -> Iterator[Splice]:
@@ -87,7 +89,8 @@ def splices(statement: AdmittedStatement, policy: Policy) -> Iterator[Splice]:
             grouped = {
                 column: ends[item.start] for item in items if (column := source.grouped(item.parts))
             }
-            wanted = _used(select, source) - grouped.keys()
+            sure = {source.grouped(item.parts) for item in items if item.sure}
+            wanted = _used(select, source) - sure
             if wanted and source.key <= grouped.keys():
                 place = max(grouped[column] for column in source.key)
                 yield Splice(Span(place, place), _names(source, sorted(wanted)).encode())
@@ -175,7 +178,7 @@ def _items(select: Fields) -> Iterator[_Item]:
             parts = _parts(fields)
             yield _Item(parts, start)
             if len(parts) == 1 and "ColumnRef" in outputs.get(parts[0], ()):
-                yield _Item(_parts(outputs[parts[0]]["ColumnRef"]), start)
+                yield _Item(_parts(outputs[parts[0]]["ColumnRef"]), start, sure=False)
         if kind == "A_Const":
             place = fields.get("ival", {}).get("ival", 0)
             if 0 < place <= len(targets) and "ColumnRef" in targets[place - 1]["val"]:
