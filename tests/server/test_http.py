@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -110,6 +111,24 @@ def test_who_has_not_is_turned_away_before_anything_is_read(
     assert "result" not in response.text
     assert place.trail == before
     assert_works(url)
+
+
+def test_who_hangs_up_in_the_middle_of_a_request_leaves_no_trace(url: str, place: Place) -> None:
+    before = place.trail
+    head = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+    where = httpx2.URL(url)
+
+    with socket.create_connection((where.host, where.port)) as connection:
+        connection.sendall(
+            f"POST {where.path} HTTP/1.1\r\nHost: {where.host}:{where.port}\r\n{head}"
+            f"Content-Length: {len(BODY)}\r\n\r\n".encode()
+            + BODY[:-1]
+        )
+
+    assert_works(url)
+    assert place.trail.startswith(before)
+    assert place.trail.count(b'"finished"') == before.count(b'"finished"') + 1
+    assert b"Traceback" not in place.stderr.read_bytes()
 
 
 def test_a_token_in_the_url_is_none(url: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +14,7 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import AnyHttpUrl
+from starlette.requests import ClientDisconnect
 
 from pg_guard_mcp.errors import ConfigurationError, Problem
 from pg_guard_mcp.server.service import Service
@@ -21,6 +22,8 @@ from pg_guard_mcp.server.signals import end_on_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from pg_guard_mcp.access.tokens import BearerToken
     from pg_guard_mcp.model import Limits
@@ -83,7 +86,7 @@ async def serve(
         ),
     )
     config = uvicorn.Config(
-        app,
+        _without_the_gone(app),
         host=host,
         port=port,
         log_level="warning",
@@ -105,6 +108,16 @@ async def serve(
     finally:
         with anyio.CancelScope(shield=True):
             await service.close()
+
+
+def _without_the_gone(app: ASGIApp) -> ASGIApp:
+    """Let clients hang up before they have said what they want: no crash, and nothing to log."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(ClientDisconnect):
+            await app(scope, receive, send)
+
+    return served
 
 
 def _subject() -> str | None:
