@@ -36,6 +36,9 @@ INSERT INTO shop.months
 SELECT i, 's' || {value}, date '2026-01-01' + i % 365 FROM generate_series(1, 5000) i;
 CREATE VIEW shop.seen AS SELECT id, team, ssn, pay FROM shop.people WHERE team < 10;
 CREATE VIEW shop.teams AS SELECT team, count(DISTINCT ssn) AS kinds FROM shop.people GROUP BY team;
+CREATE VIEW shop.halves AS SELECT team, sum(n) AS s FROM (
+    SELECT team, ssn, count(*) AS n FROM shop.people GROUP BY team, ssn) z GROUP BY team;
+CREATE VIEW shop.deeper AS SELECT team, s FROM shop.halves WHERE team > 3;
 CREATE MATERIALIZED VIEW shop.kept AS SELECT id, team, ssn, pay FROM shop.people;
 CREATE INDEX ON shop.people (ssn);
 CREATE INDEX ON shop.people (team);
@@ -114,6 +117,11 @@ SELECT s.id FROM shop.seen s JOIN shop.visits v ON s.ssn = v.ssn
 SELECT kinds, count(*) FROM shop.teams GROUP BY kinds
 SELECT ssn, count(*) FROM shop.kept GROUP BY ssn
 SELECT k.id FROM shop.kept k JOIN shop.visits v ON v.id = k.pay
+SELECT * FROM shop.halves
+SELECT * FROM shop.deeper d JOIN shop.visits v ON v.id = d.team
+SELECT h.s, p.id FROM shop.halves h JOIN shop.people p USING (team) WHERE p.id < 10
+WITH h AS MATERIALIZED (SELECT * FROM shop.halves) SELECT count(*) FROM h a, h b
+SELECT team FROM shop.visits JOIN shop.halves ON person = team UNION SELECT id FROM shop.people
 """
 _TAG = re.compile("data [0-9a-f]{8}")
 

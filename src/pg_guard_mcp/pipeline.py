@@ -120,7 +120,8 @@ async def explain(call: ToolCall, guard: Guard) -> str:
         with span("mask"):
             masked = await _masked(result, policy)
         with span("render"):
-            return _answer(record, render_plan(masked, plan, _tag()))
+            behind = policy.masked_below(plan.relations)
+            return _answer(record, render_plan(masked, plan, _tag(), behind))
 
 
 async def list_schemas(call: ToolCall, guard: Guard) -> str:
@@ -189,7 +190,8 @@ async def _price(sql: str, guard: Guard, policy: Policy, limits: Limits) -> Pric
     if not limits.max_cost:
         return None
     plan = as_plan(await judged(sql, policy, limits, guard.parsers, to_plan=True))
-    return Price(plan, partial(check_cost, query=plan, max_cost=limits.max_cost))
+    behind = policy.masked_below(plan.relations)
+    return Price(plan, partial(check_cost, query=plan, max_cost=limits.max_cost, behind=behind))
 
 
 async def _fetch(

@@ -3,7 +3,8 @@
 Relations that the statement did not name (what a view reads) are shown as hidden. Conditions are
 shown only where nothing in the plan is masked or hidden: they quote mask expressions and the
 definitions of views. What Postgres expects of masked columns is kept from it beforehand, see
-`masking.unknown`.
+`masking.unknown`; below a view that cannot be done, so of a plan with such a view only the
+estimates of other relations' scans are shown.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _CONDITIONS = (
     "Group Key",
 )
 _MAX_CONDITION = 200
+NOTHING: frozenset[Relation] = frozenset()
 
 
 def as_plan(query: GuardedQuery) -> GuardedQuery:
@@ -42,54 +44,85 @@ def as_plan(query: GuardedQuery) -> GuardedQuery:
     return replace(query, sql=PREFIX + query.sql, prefix_bytes=len(PREFIX))
 
 
-def check_cost(result: ResultSet, query: GuardedQuery, max_cost: float) -> None:
+def check_cost(
+    result: ResultSet, query: GuardedQuery, max_cost: float, behind: frozenset[Relation]
+) -> None:
     """Hold the cost of a plan against the operator's limit.
+
+    `behind` are the masked relations that views of the statement read.
 
     Raises:
         TooExpensive: it costs more; the costliest step is named, as `explain` would name it.
 
     """
-    root, steps = _read(result, query)
+    root, steps = _read(result, query, behind)
     cost = cast("float", root["Total Cost"])
     if cost > max_cost:
+        about = "more" if behind else f"about {cost:.0f}"
+        worst = _worst(steps)
         raise TooExpensive(
-            f"the plan costs about {cost:.0f}, and {max_cost:g} is the limit;"
-            f" its costliest step is {_worst(steps)}",
+            f"the plan costs {about}, and {max_cost:g} is the limit"
+            + (f"; its costliest step is {worst}" if worst else ""),
             "Filter on indexed columns or aggregate over fewer rows; explain shows the plan.",
         )
 
 
-def render_plan(result: MaskedResult, query: GuardedQuery, tag: str) -> Rendered:
-    """Write the plan as an indented tree, its totals first and its costliest node named."""
-    root, steps = _read(result, query)
+def render_plan(
+    result: MaskedResult, query: GuardedQuery, tag: str, behind: frozenset[Relation] = NOTHING
+) -> Rendered:
+    """Write the plan as an indented tree, its totals first and its costliest node named.
+
+    `behind` are the masked relations that views of the statement read.
+    """
+    root, steps = _read(result, query, behind)
     show_conditions = not query.masked and all(step.shown for step in steps)
     lines = [_line(step, show_conditions) for step in steps]
-    header = (
-        f"Planned, not run: about {root['Plan Rows']} rows at a cost of {root['Total Cost']}."
-        f" The costliest step is {_worst(steps)}."
-    )
+    totals = f": about {root['Plan Rows']} rows at a cost of {root['Total Cost']}"
+    header = f"Planned, not run{'' if behind else totals}."
+    if worst := _worst(steps):
+        header += f" The costliest step is {worst}."
+    if behind:
+        header += " A view reads masked columns, so what is expected of its rows is not shown."
     if query.masked:
         header += " It is planned as if nothing were known of the values in masked columns."
     return framed(header, lines, tag, rows=len(lines))
 
 
 class _Step(NamedTuple):
-    """A node of the plan; `shown` if what it reads is a relation the statement named."""
+    """A node of the plan; `shown` if what it reads is a relation the statement named.
+
+    `told` if its estimates are: what Postgres expects below a view it may know from masked values.
+    """
 
     node: Node
     depth: int
     shown: bool
+    told: bool = True
 
 
-def _read(result: ResultSet, query: GuardedQuery) -> tuple[Node, list[_Step]]:
+def _read(
+    result: ResultSet, query: GuardedQuery, behind: frozenset[Relation]
+) -> tuple[Node, list[_Step]]:
     """Return the root of a plan, and every step of it."""
     document = json.loads(result.rows[0][0] or "[]")
     root = cast("Node", document[0]["Plan"])
-    return root, list(_walk(root, 0, shown=True, named=set(query.relations)))
+    steps = _walk(root, 0, shown=True, named=set(query.relations))
+    return root, [step._replace(told=_is_told(step.node, behind)) for step in steps]
+
+
+def _is_told(node: Node, behind: frozenset[Relation]) -> bool:
+    """Tell whether the estimates of a step say nothing of what views read."""
+    if not behind:
+        return True
+    scanned = Relation(cast("str", node.get("Schema", "")), cast("str", node.get("Relation Name")))
+    return "Relation Name" in node and "Plans" not in node and scanned not in behind
 
 
 def _worst(steps: Sequence[_Step]) -> str:
-    worst = max(steps, key=lambda step: _own_cost(step.node))
+    told = [step for step in steps if step.told]
+    if not told:
+        return ""
+    worst = max(told, key=lambda step: _own_cost(step.node))
     return f"{_title(worst)} ({_own_cost(worst.node):.2f})"
 
 
@@ -122,10 +155,9 @@ def _title(step: _Step) -> str:
 
 def _line(step: _Step, show_conditions: bool) -> str:
     node = step.node
-    line = (
-        f"{'  ' * step.depth}{_title(step)}"
-        f" (cost {node['Startup Cost']}..{node['Total Cost']}, rows {node['Plan Rows']})"
-    )
+    line = f"{'  ' * step.depth}{_title(step)}"
+    if step.told:
+        line += f" (cost {node['Startup Cost']}..{node['Total Cost']}, rows {node['Plan Rows']})"
     if show_conditions:
         for key in _CONDITIONS:
             if key in node:

@@ -102,6 +102,19 @@ class Policy:
             if column.name in masks
         )
 
+    def masked_below(self, relations: Iterable[Relation]) -> frozenset[Relation]:
+        """Return the masked relations that the views among `relations` read, at any depth."""
+        found: set[Relation] = set()
+        waiting = list(relations)
+        while waiting:
+            info = self.catalog.relations.get(waiting.pop())
+            if info is None or info.definition is None:
+                continue
+            below = {source for source, _ in info.sources} - found
+            found |= below
+            waiting.extend(below)
+        return frozenset(relation for relation in found if self.masked(relation))
+
     def columns(self, relation: Relation) -> frozenset[str]:
         """Return the names of an open relation's open columns."""
         return self._columns[relation]
