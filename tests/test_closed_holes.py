@@ -232,7 +232,7 @@ async def test_a_huge_cell_is_left_out_and_small_chunks_follow(
     async with guarding(tmp_path, fresh_shop.admin) as (guard, _):
         (row,) = await ask(guard, "SELECT repeat('x', 3000000), 1")
 
-    assert row == ("[a value of 3000000 characters, too large to show: select a part of it]", "1")
+    assert row == ("[a value of 3000000 bytes, too large to show: select a part of it]", "1")
 
 
 @pytest.mark.parametrize(
