@@ -93,6 +93,14 @@ class Policy:
         )
 
     @cached_property
+    def proven(self) -> set[bytes]:
+        """Subselects that were read as SQL and found to show what they may: see `proof`.
+
+        There are a few for each relation, always the same, and each is proven once.
+        """
+        return set()
+
+    @cached_property
     def masks_labels(self) -> bool:
         """Tell whether a masked column is of an enum: the labels of that are values."""
         return any(
