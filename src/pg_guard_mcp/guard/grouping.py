@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from pg_guard_mcp.guard import grammar, lexer
+from pg_guard_mcp.guard import grammar, lexer, nodes
 from pg_guard_mcp.guard.lexer import quote
 from pg_guard_mcp.guard.lineage.known import AGGREGATES
 from pg_guard_mcp.model import Splice
@@ -116,16 +116,10 @@ def _ends(text: bytes) -> Mapping[int, int]:
 
 def _grouping_selects(tree: object) -> Iterator[Fields]:
     """Yield every SELECT that groups, by plain items only."""
-    stack = [tree]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, list):
-            stack.extend(value)
-        elif isinstance(value, dict):
-            items = value.get("groupClause", ())
-            if items and not any("GroupingSet" in item for item in items):
-                yield value
-            stack.extend(value.values())
+    for node in nodes.inside(tree):
+        items = node.get("groupClause", ())
+        if items and not any("GroupingSet" in item for item in items):
+            yield node
 
 
 def _sources(

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
 NODES = frozenset(
     """
     A_ArrayExpr A_Expr A_Indices A_Indirection Alias BitString BoolExpr Boolean BooleanTest
@@ -43,3 +48,15 @@ MESSAGES = {
 
 # Nodes that hold no other node.
 LEAVES = frozenset({"A_Const", "A_Star", "String"})
+
+
+def inside(tree: object) -> Iterator[Mapping[str, Any]]:
+    """Yield all nodes and messages of a tree, in no order; it is deeper than Python recurses."""
+    stack = [tree]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack.extend(value)
+        elif isinstance(value, dict):
+            yield value
+            stack.extend(value.values())

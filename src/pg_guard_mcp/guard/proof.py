@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pg_guard_mcp.errors import Internal
-from pg_guard_mcp.guard import grammar, reading
+from pg_guard_mcp.guard import grammar, nodes, reading
 from pg_guard_mcp.model import Relation
 from pg_guard_mcp.uses import Span
 
@@ -108,21 +108,11 @@ def _subselects(tree: object, ours: Sequence[Span], policy: Policy) -> int:
     """Count the SELECTs inside our splices that read one relation as they must."""
     return sum(
         _shows_what_it_may(select, relation, policy)
-        for select in _selects(tree)
-        if (relation := _only_relation(select)) and _inside(relation.get("location", 0), ours)
+        for select in nodes.inside(tree)
+        if "fromClause" in select
+        and (relation := _only_relation(select))
+        and _inside(relation.get("location", 0), ours)
     )
-
-
-def _selects(tree: object) -> Iterator[Fields]:
-    stack = [tree]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, list):
-            stack.extend(value)
-        elif isinstance(value, dict):
-            if "fromClause" in value:
-                yield value
-            stack.extend(value.values())
 
 
 def _only_relation(select: Fields) -> Fields:
@@ -152,19 +142,8 @@ def _shows_what_it_may(select: Fields, source: Fields, policy: Policy) -> bool:
 
 def _is_masked(value: Fields, name: str) -> bool:
     """Tell whether a value is more than the column, and made of no other column."""
-    return _plain(value) != name and set(_columns(value)) <= {name, *_KNOWN_TO_NOBODY}
-
-
-def _columns(value: object) -> Iterator[str]:
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, list):
-            stack.extend(item)
-        elif isinstance(item, dict):
-            if "ColumnRef" in item:
-                yield _plain(item)
-            stack.extend(item.values())
+    columns = {_plain(item) for item in nodes.inside(value) if "ColumnRef" in item}
+    return _plain(value) != name and columns <= {name, *_KNOWN_TO_NOBODY}
 
 
 def _plain(value: Fields) -> str:
