@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pg_guard_mcp.errors import ConfigurationError, DatabaseError, Problem, Unavailable
-from pg_guard_mcp.guard import masking
+from pg_guard_mcp.guard import masking, powers
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.narrowing import narrow
-from pg_guard_mcp.guard.powers import problems
 from pg_guard_mcp.postgres import snapshot
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class CurrentPolicy:
         self._rules = rules
         self._clients = clients
         self._any_role = any_role
-        self._told_powers: tuple[Power, ...] = ()
+        self._warned_of: tuple[Power, ...] = ()
         self._database = database
         self._application = f"pg-guard/{profile}/catalog"
         self._lock = anyio.Lock()
@@ -116,7 +115,7 @@ class CurrentPolicy:
             await check_constants(policy, self._database, self._application)
             return policy
 
-    def _check_role(self, powers: tuple[Power, ...]) -> None:
+    def _check_role(self, found: tuple[Power, ...]) -> None:
         """Refuse to serve with a role that may do more than read, unless the operator said so.
 
         Raises:
@@ -124,11 +123,11 @@ class CurrentPolicy:
 
         """
         say = logger.warning if self._any_role else logger.error
-        if powers != self._told_powers or not self._any_role:
-            for problem in problems(powers):
+        if found != self._warned_of or not self._any_role:
+            for problem in powers.problems(found):
                 say("role_problem %s; fix: %s", problem.message, problem.fix)
-        self._told_powers = powers
-        if powers and not self._any_role:
+        self._warned_of = found
+        if found and not self._any_role:
             raise Unavailable(
                 "the server's database role may do more than read",
                 "Tell the operator: the server's log names each right and how to take it away.",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.guard.classify import Draft
     from pg_guard_mcp.guard.policy import Policy
-    from pg_guard_mcp.model import GuardedQuery, Limits, Statement
+    from pg_guard_mcp.model import AdmittedStatement, GuardedQuery, Limits, Statement
     from pg_guard_mcp.second_parser import Parsers, SecondParser
 
 T = TypeVar("T")
@@ -44,12 +44,28 @@ async def judged(
         Refused: something speaks against it; every finding travels with it.
 
     """
+    return await rewritten(await admitted(sql, policy, limits, parsers), policy, to_plan=to_plan)
+
+
+async def admitted(sql: str, policy: Policy, limits: Limits, parsers: Parsers) -> AdmittedStatement:
+    """Have a text read and judged.
+
+    Raises:
+        Refused: something speaks against it; every finding travels with it.
+
+    """
     with span("classify"):
         statement = await _classify(sql, limits, parsers)
     with span("judge"):
-        admitted = policies.admit(await _work(sql, policies.judge, statement, policy, RULES))
+        return policies.admit(await _work(sql, policies.judge, statement, policy, RULES))
+
+
+async def rewritten(
+    statement: AdmittedStatement, policy: Policy, *, to_plan: bool = False
+) -> GuardedQuery:
+    """Make SQL that may run of an admitted statement, or SQL that may be planned."""
     with span("rewrite"):
-        return await _work(sql, partial(rewrite, to_plan=to_plan), admitted, policy)
+        return await _work(statement.sql, partial(rewrite, to_plan=to_plan), statement, policy)
 
 
 async def _classify(sql: str, limits: Limits, parsers: Parsers) -> Statement:

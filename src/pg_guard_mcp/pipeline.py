@@ -33,7 +33,7 @@ from pg_guard_mcp.guard.plan import as_plan, check_cost, render_plan
 from pg_guard_mcp.guard.render import render, shortened
 from pg_guard_mcp.guard.rewrite import token_at
 from pg_guard_mcp.guard.rules import NAME_RULES
-from pg_guard_mcp.judging import judged
+from pg_guard_mcp.judging import admitted, judged, rewritten
 from pg_guard_mcp.model import Price
 from pg_guard_mcp.record.event import recorded
 from pg_guard_mcp.record.telemetry import current_traceparent, span
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.guard.render import Rendered
     from pg_guard_mcp.model import (
+        AdmittedStatement,
         Client,
         Finding,
         GuardedQuery,
@@ -87,13 +88,14 @@ async def query(call: ToolCall, guard: Guard) -> str:
     """Answer with rows."""
     limits = guard.limits_of(call.client)
     with _on_record(call, guard) as record:
-        guarded, policy = await _by_names(
+        statement, policy = await _by_names(
             guard,
             call,
             record,
-            lambda policy: judged(call.sql, policy, limits, guard.parsers),
+            lambda policy: admitted(call.sql, policy, limits, guard.parsers),
         )
-        price = await _price(call.sql, guard, policy, limits)
+        guarded = await rewritten(statement, policy)
+        price = await _price(statement, policy, limits)
         record.admitted(relations=guarded.relations, masked=guarded.masked)
         max_rows = min(call.max_rows or limits.max_rows, limits.max_rows)
         result = await _fetch(guarded, call, guard, policy, max_rows, price)
@@ -185,11 +187,11 @@ async def _by_names(
     return await attempt(fresh), fresh
 
 
-async def _price(sql: str, guard: Guard, policy: Policy, limits: Limits) -> Price | None:
+async def _price(statement: AdmittedStatement, policy: Policy, limits: Limits) -> Price | None:
     """Return how to find out what a query costs, where that is limited."""
     if not limits.max_cost:
         return None
-    plan = as_plan(await judged(sql, policy, limits, guard.parsers, to_plan=True))
+    plan = as_plan(await rewritten(statement, policy, to_plan=True))
     behind = policy.masked_below(plan.relations)
     return Price(plan, partial(check_cost, query=plan, max_cost=limits.max_cost, behind=behind))
 

@@ -33,9 +33,5 @@ class FileKeyring(KeyringBackend):
         return entry.read_text(encoding="ascii")
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Keep nothing."""
-        raise NotImplementedError
-
-    def delete_password(self, service: str, username: str) -> None:
-        """Delete nothing."""
+        """Keep nothing: the base class wants this, and a server never calls it."""
         raise NotImplementedError

@@ -72,6 +72,8 @@ class _Item(NamedTuple):
 
 def splices(statement: AdmittedStatement, policy: Policy) -> Iterator[Splice]:
     """Yield what to write behind the keys that `statement` groups by."""
+    if "group" not in statement.sql.lower():
+        return
     known: dict[int, tuple[RelationInfo, frozenset[str]]] = {}
     for use in statement.relations:
         relation = policy.resolve(use.schema, use.name)
@@ -80,7 +82,7 @@ def splices(statement: AdmittedStatement, policy: Policy) -> Iterator[Splice]:
             holds = use.only or relation not in policy.parents
             if holds and (key := _key(info, policy)):
                 known[use.name_start] = info, key
-    if not known or "group" not in statement.sql.lower():
+    if not known:
         return
     ends = _ends(statement.sql.encode())
     for select in _grouping_selects(grammar.parse(statement.sql)):
