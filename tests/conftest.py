@@ -10,17 +10,20 @@ import pytest
 from tests.support.pgbouncer import has_pgbouncer, kinds
 from tests.support.pgbouncer import pgbouncer as running_pgbouncer
 from tests.support.postgres import (
+    OwnServer,
     ShopServer,
     fresh_database,
     has_postgis,
     has_postgres_15,
+    lent_postgres_with_shop,
     must_have_everything,
     postgres_15_with_shop,
     postgres_18_with_shop,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from tests.support.pgbouncer import PgBouncer
     from tests.support.postgres import Shop
@@ -28,6 +31,17 @@ if TYPE_CHECKING:
 
 _NEEDED = {"postgres15": has_postgres_15, "postgis": has_postgis, "pgbouncer": has_pgbouncer}
 """What a fixture of that name needs, which is also the name of a marker."""
+_ON_15 = "15"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the server that the tests are to run on."""
+    parser.addoption(
+        "--postgres",
+        metavar="15|DSN",
+        help="run what takes any Postgres, and nothing else, on PostgreSQL 15 of the system's"
+        " packages, or on the server that a superuser reaches with this DSN",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs PostgreSQL 15 or PostGIS where there is none, but never in CI."""
+    if chosen := config.getoption("postgres"):
+        _keep(config, items, lambda item: _takes_any_postgres(item, chosen))
     for item in items:
         for name in _NEEDED:
             if name in getattr(item, "fixturenames", ()):
@@ -46,35 +62,70 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     missing = {name for name, is_there in _NEEDED.items() if not is_there()}
     if not missing or must_have_everything():
         return
-    left_out = [item for item in items if any(map(item.get_closest_marker, missing))]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not any(map(item.get_closest_marker, missing))]
+    _keep(config, items, lambda item: not any(map(item.get_closest_marker, missing)))
+
+
+def _takes_any_postgres(item: pytest.Item, chosen: str) -> bool:
+    names = set(getattr(item, "fixturenames", ()))
+    if item.get_closest_marker("postgres15") or names & {"postgres15", "postgres18"}:
+        return False
+    if chosen != _ON_15 and names & {"own_postgres", "pgbouncer"}:
+        return False
+    return bool(names & {"postgres", "each_postgres"})
+
+
+def _keep(
+    config: pytest.Config, items: list[pytest.Item], is_kept: Callable[[pytest.Item], bool]
+) -> None:
+    """Deselect the other tests."""
+    config.hook.pytest_deselected(items=[item for item in items if not is_kept(item)])
+    items[:] = [item for item in items if is_kept(item)]
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[ShopServer]:
-    """Run PostgreSQL 18 with the demo shop; shared, so only to be read."""
-    with postgres_18_with_shop() as server:
+def postgres(request: pytest.FixtureRequest) -> Iterator[ShopServer]:
+    """Run PostgreSQL 18 with the demo shop, or what was chosen; shared, so only to be read."""
+    chosen = request.config.getoption("postgres")
+    if not chosen:
+        found: AbstractContextManager[ShopServer] = postgres_18_with_shop()
+    elif chosen == _ON_15:
+        found = postgres_15_with_shop()
+    else:
+        found = lent_postgres_with_shop(chosen)
+    with found as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def postgres15() -> Iterator[ShopServer]:
+def own_postgres(postgres: ShopServer) -> OwnServer:
+    """Give it to a test that looks at its log, or otherwise at the machine it is on."""
+    assert isinstance(postgres, OwnServer)
+    return postgres
+
+
+@pytest.fixture(scope="session")
+def postgres18(own_postgres: OwnServer) -> OwnServer:
+    """Give it to a test of what only PostgreSQL 18, or only the wheel, has."""
+    return own_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres15() -> Iterator[OwnServer]:
     """Run PostgreSQL 15 with the demo shop; shared, so only to be read."""
     with postgres_15_with_shop() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def postgis(postgres15: ShopServer) -> ShopServer:
+def postgis(postgres15: OwnServer) -> OwnServer:
     """Give PostgreSQL 15 to a test that creates PostGIS there."""
     return postgres15
 
 
 @pytest.fixture(params=kinds(), ids=lambda kind: "-".join(kind.values()))
-def pgbouncer(request: pytest.FixtureRequest, postgres: ShopServer) -> Iterator[PgBouncer]:
+def pgbouncer(request: pytest.FixtureRequest, own_postgres: OwnServer) -> Iterator[PgBouncer]:
     """Run PgBouncer in front of PostgreSQL 18, in each mode that keeps a transaction together."""
-    with running_pgbouncer(postgres, **request.param) as bouncer:
+    with running_pgbouncer(own_postgres, **request.param) as bouncer:
         yield bouncer
 
 

@@ -90,16 +90,16 @@ def test_a_credential_that_cannot_be_read_is_told_to_the_operator_alone(
 
 
 def test_a_server_that_is_not_there_yet_is_found_when_it_is(
-    postgres: ShopServer, tmp_path: Path
+    own_postgres: ShopServer, tmp_path: Path
 ) -> None:
     sockets = tmp_path / "s"
-    place = configure(tmp_path, replace(postgres.agent, host=str(sockets)))
+    place = configure(tmp_path, replace(own_postgres.agent, host=str(sockets)))
     with serving(place, "modern") as server:
         assert len(server.tools()) == 4
         assert complaint(server.query("SELECT 1")) == UNREACHABLE
         assert complaint(server.call("describe_view", name="shop.orders")) == UNREACHABLE
 
-        sockets.symlink_to(postgres.agent.host)
+        sockets.symlink_to(own_postgres.agent.host)
         assert_works(server)
 
         sockets.unlink()
@@ -107,6 +107,7 @@ def test_a_server_that_is_not_there_yet_is_found_when_it_is(
     check_accounted(place)
 
 
+@pytest.mark.usefixtures("own_postgres")
 async def test_a_server_that_goes_in_the_middle_of_a_call_and_comes_back_is_found_again(
     fresh_shop: Shop, tmp_path: Path
 ) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
+from anyio.to_thread import run_sync
 
 from pg_guard_mcp import current_policy, pipeline
 from pg_guard_mcp.errors import CatalogChanged, Refused
 from tests.guarding import SHOP, ask, call, execute, guarding, outcome
+from tests.support.postgres import connected
+from tests.support.proxies import PARSE, proxied
 from tests.support.server import check_accounted
 
 if TYPE_CHECKING:
@@ -184,6 +189,46 @@ async def test_a_relation_that_changed_ends_the_call_and_the_next_one_sees_it(
         "unavailable",
         "answered",
     ]
+
+
+async def test_a_view_cannot_be_written_anew_between_the_look_at_it_and_the_query(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    """What a query reads is locked first, and then looked at."""
+    view = "CREATE OR REPLACE VIEW shop.shown AS SELECT {}::text AS shown FROM shop.customers"
+    read = "SELECT min(shown) FROM shop.seen"
+    await execute(fresh_shop.admin, view.format("country"))
+    await execute(
+        fresh_shop.admin,
+        "CREATE VIEW shop.seen AS TABLE shop.shown; GRANT SELECT ON shop.seen TO agent_ro",
+    )
+    with proxied(fresh_shop.agent) as proxy:
+        async with (
+            guarding(tmp_path, proxy.login, MASKED) as (guard, _),
+            connected(fresh_shop.admin, lock_timeout="100ms") as admin,
+        ):
+            before = await ask(guard, read)
+            proxy.hold(PARSE)
+            asked = asyncio.ensure_future(ask(guard, read))
+            assert await run_sync(proxy.held.wait, 10)
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await admin.execute(view.format("ssn"))
+            proxy.let_go()
+
+            assert await asked == before
+
+
+async def test_a_relation_that_is_gone_ends_the_call_as_one_that_changed(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    read = "SELECT name FROM shop.products"
+    async with guarding(tmp_path, fresh_shop.agent) as (guard, _):
+        await ask(guard, read)
+        await execute(fresh_shop.admin, "ALTER TABLE shop.products RENAME TO goods")
+        with pytest.raises(CatalogChanged):
+            await ask(guard, read)
+        with pytest.raises(Refused):
+            await ask(guard, read)
 
 
 async def test_a_plan_is_checked_against_changes_too(fresh_shop: Shop, tmp_path: Path) -> None:

@@ -168,9 +168,9 @@ def create(extensions: list[str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def on_18(postgres: ShopServer) -> Iterator[Shop]:
+def on_18(postgres18: ShopServer) -> Iterator[Shop]:
     """Hold a database with the extensions that come with the wheel, in public."""
-    with shared_database(postgres) as shop:
+    with shared_database(postgres18) as shop:
         asyncio.run(execute(shop.admin, create(ON_18) + THINGS + VECTORS))
         yield shop
 

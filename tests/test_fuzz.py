@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tests.support.postgres import ShopServer
 
 
-async def test_no_admitted_mutant_changes_anything(postgres: ShopServer) -> None:
-    run = await fuzz(postgres, seed=20_251, mutants=6_000)
+async def test_no_admitted_mutant_changes_anything(postgres18: ShopServer) -> None:
+    run = await fuzz(postgres18, seed=20_251, mutants=6_000)
 
     assert run.findings == []
     assert run.mutants == 6_000
@@ -29,20 +29,20 @@ async def test_no_admitted_mutant_changes_anything(postgres: ShopServer) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 async def test_no_admitted_mutant_of_very_many_changes_anything(
-    postgres: ShopServer, seed: int
+    postgres18: ShopServer, seed: int
 ) -> None:
-    run = await fuzz(postgres, seed=seed, mutants=100_000)
+    run = await fuzz(postgres18, seed=seed, mutants=100_000)
 
     assert run.findings == []
 
 
 async def test_without_the_rules_the_same_mutants_write_lock_and_call(
-    postgres: ShopServer,
+    postgres18: ShopServer,
 ) -> None:
     """What the run looks for is there to be found: without it, silence would mean nothing."""
     without_functions = tuple(rule for rule in RULES if rule is not allowed_functions)
 
-    run = await fuzz(postgres, seed=20_251, mutants=2_000, rules=without_functions)
+    run = await fuzz(postgres18, seed=20_251, mutants=2_000, rules=without_functions)
 
     found = {what.split(" ")[0] + " " + what.split(" ")[1] for what, _ in run.findings}
     assert found >= {"it wrote", "it locked", "the database"}

@@ -18,7 +18,7 @@ from tests.support.postgres import connected
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.postgres import Shop, ShopServer
+    from tests.support.postgres import OwnServer, Shop
 
 HASHED = SHOP + '[mask]\n"shop.customers.email" = "hash"\n"shop.customers.full_name" = "hash"\n'
 TWICE_HASHED = HASHED + '"shop.newsletter.address" = "hash"\n'
@@ -55,7 +55,7 @@ async def test_a_hash_is_keyed_and_the_same_in_every_column(
 
 
 async def test_the_mask_key_is_in_no_text_of_sql(
-    postgres: ShopServer, fresh_shop: Shop, tmp_path: Path
+    own_postgres: OwnServer, fresh_shop: Shop, tmp_path: Path
 ) -> None:
     await log_everything(fresh_shop)
     # Only a superuser can keep parameters out of the log, where the key would be in clear.
@@ -75,12 +75,12 @@ async def test_the_mask_key_is_in_no_text_of_sql(
             await backends(admin, "sha256")
             running = await admin.fetch("SELECT query FROM pg_stat_activity WHERE query ~ 'sha256'")
             # Postgres reports a statement when it parses it, and logs it when it executes it.
-            await logged(postgres.server.log, "b.full_name < c.full_name")
+            await logged(own_postgres.server.log, "b.full_name < c.full_name")
             tasks.cancel_scope.cancel()
         with pytest.raises(DatabaseError):
             await ask(guard, "SELECT email::int FROM shop.customers")
 
-    log = postgres.server.log.read_text(encoding="utf-8")
+    log = own_postgres.server.log.read_text(encoding="utf-8")
     assert running
     for text in (log, "".join(row["query"] for row in running), place.written.decode()):
         for secret in (KEY.hex(), *hmac_pads(KEY)):

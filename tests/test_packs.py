@@ -64,9 +64,9 @@ def review(name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def servers(postgres: ShopServer, postgis: ShopServer) -> Iterator[dict[int, Shop]]:
+def servers(postgres18: ShopServer, postgis: ShopServer) -> Iterator[dict[int, Shop]]:
     """Hold a database on 15 and one on 18, with every extension there is a pack for."""
-    with shared_database(postgres) as on_18, shared_database(postgis) as on_15:
+    with shared_database(postgres18) as on_18, shared_database(postgis) as on_15:
         asyncio.run(run(on_18, create(ON_18)))
         asyncio.run(run(on_15, create(ON_15)))
         yield {18: on_18, 15: on_15}

@@ -40,7 +40,7 @@ from tests.support.server import check_accounted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.postgres import Shop, ShopServer
+    from tests.support.postgres import OwnServer, Shop, ShopServer
     from tests.support.server import Place
 
 QUICK = SHOP + "[limits]\npool_size = 1\npool_wait_seconds = 0.1\nstatement_timeout_seconds = 1\n"
@@ -83,7 +83,7 @@ async def test_a_query_that_fails_in_postgres_was_admitted_before(
 
 
 async def test_without_a_trail_postgres_never_hears_of_the_query(
-    postgres: ShopServer, fresh_shop: Shop, tmp_path: Path
+    own_postgres: OwnServer, fresh_shop: Shop, tmp_path: Path
 ) -> None:
     await log_everything(fresh_shop)
     async with guarding(tmp_path, fresh_shop.agent) as (guard, place):
@@ -94,7 +94,7 @@ async def test_without_a_trail_postgres_never_hears_of_the_query(
         with pytest.raises(AuditUnavailable):
             await pipeline.explain(call("explain", sql="SELECT 'unheard of'"), guard)
 
-    log = postgres.server.log.read_text(encoding="utf-8")
+    log = own_postgres.server.log.read_text(encoding="utf-8")
     assert "SELECT 'heard of'" in log
     assert "unheard of" not in log
 
@@ -199,10 +199,10 @@ async def test_what_explain_sends_is_our_prefix_and_the_guarded_query(
 
 
 async def test_explain_plans_a_query_and_does_not_run_it(
-    postgres: ShopServer, fresh_shop: Shop, tmp_path: Path
+    own_postgres: OwnServer, fresh_shop: Shop, tmp_path: Path
 ) -> None:
     await log_everything(fresh_shop)
-    logged_before = len(postgres.server.log.read_text(encoding="utf-8"))
+    logged_before = len(own_postgres.server.log.read_text(encoding="utf-8"))
 
     async with guarding(tmp_path, fresh_shop.agent, QUICK) as (guard, _):
         plans = [
@@ -212,7 +212,7 @@ async def test_explain_plans_a_query_and_does_not_run_it(
         ]
 
     assert all(plan.startswith("Planned, not run: ") for plan in plans)
-    logged = postgres.server.log.read_text(encoding="utf-8")[logged_before:]
+    logged = own_postgres.server.log.read_text(encoding="utf-8")[logged_before:]
     assert "EXPLAIN (FORMAT JSON" in logged
     assert not re.search(r"(?i)EXPLAIN[^;]*ANALYZE[^;]*reviews", logged)
 

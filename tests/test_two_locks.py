@@ -183,7 +183,10 @@ async def test_the_role_alone_may_not_do_what_no_transaction_can_hold(
 async def test_without_the_role_a_second_connection_would_have_written(fresh_shop: Shop) -> None:
     """The limit of the second lock, on record: why a superuser's connection is not for agents."""
     admin = fresh_shop.admin
-    login = f"host={admin.host} dbname={admin.database} user={admin.user} password={admin.password}"
+    login = (
+        f"host={admin.host} port={admin.port} dbname={admin.database} user={admin.user}"
+        f" password={admin.password}"
+    )
     async with connected(admin) as connection:
         await connection.execute("CREATE EXTENSION dblink")
     before = await digest(admin)

@@ -29,7 +29,7 @@ from tests.support.server import configure, serving
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tests.support.postgres import Shop, ShopServer
+    from tests.support.postgres import OwnServer, Shop
     from tests.support.server import Place, Server
 
 DETECTORS = '["payment-card", "us-ssn", "iban", "jwt", "private-key", "cloud-key"]'
@@ -152,7 +152,7 @@ def measure(calls: int) -> list[Cost]:
         return list(_costs(Path(directory), shop, calls))
 
 
-def _costs(directory: Path, shop: ShopServer, calls: int) -> Iterator[Cost]:
+def _costs(directory: Path, shop: OwnServer, calls: int) -> Iterator[Cost]:
     """Compare every variant with one server that masks nothing and detects nothing."""
     bare = _configured(directory / "bare", shop, Variant("", "", {}, "[]"))
     with serving(bare, "legacy") as without:
@@ -162,7 +162,7 @@ def _costs(directory: Path, shop: ShopServer, calls: int) -> Iterator[Cost]:
                 yield _compared(variant, without, server, calls, shop)
 
 
-def _compared(variant: Variant, bare: Server, masked: Server, calls: int, shop: ShopServer) -> Cost:
+def _compared(variant: Variant, bare: Server, masked: Server, calls: int, shop: OwnServer) -> Cost:
     """Call both in turn, a block of calls each."""
     times: dict[Server, list[float]] = {bare: [], masked: []}
     work = {bare: 0.0, masked: 0.0}
@@ -193,7 +193,7 @@ def _timed(server: Server, relation: str, calls: int) -> list[float]:
     return found
 
 
-def _worked(shop: ShopServer) -> float:
+def _worked(shop: OwnServer) -> float:
     """Return how many milliseconds the servers and Postgres have worked so far."""
     postgres = psutil.Process(shop.server.process_id)
     processes = {*psutil.Process().children(recursive=True), *postgres.children()}

@@ -164,14 +164,14 @@ async def test_the_environment_of_whoever_starts_it_does_not_reach_the_server(
 
 
 async def test_nobody_gets_in_without_the_password(postgres: ShopServer) -> None:
-    for login in (postgres.server.admin, postgres.agent):
+    for login in (postgres.maintenance, postgres.agent):
         with pytest.raises(asyncpg.InvalidPasswordError):
             async with connected(replace(login, password="wrong")):
                 pass
 
 
 def test_the_password_shows_neither_in_a_repr_nor_in_a_dsn(postgres: ShopServer) -> None:
-    for login in (postgres.server.admin, postgres.agent):
+    for login in (postgres.maintenance, postgres.agent):
         assert login.password not in f"{login!r} {login.dsn()} {postgres!r}"
 
 
@@ -187,8 +187,8 @@ async def test_a_server_listens_on_loopback_when_asked_and_until_it_ends() -> No
     assert login.dsn() == f"postgresql://postgres@127.0.0.1:{server.port}/postgres"
 
 
-async def test_a_server_listens_on_no_address_unless_asked(postgres: ShopServer) -> None:
-    async with connected(postgres.admin) as connection:
+async def test_a_server_listens_on_no_address_unless_asked(own_postgres: ShopServer) -> None:
+    async with connected(own_postgres.admin) as connection:
         assert await connection.fetchval("SHOW listen_addresses") == ""
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.postgres.database import Database
     from tests.support.pgbouncer import PgBouncer
-    from tests.support.postgres import ShopServer
+    from tests.support.postgres import OwnServer
 
 pytestmark = pytest.mark.pgbouncer
 
@@ -130,9 +130,9 @@ async def test_a_call_cancelled_behind_pgbouncer_ends_on_the_server(pgbouncer: P
     params=[kind for kind in kinds() if kind["pool_mode"] == "transaction"],
     ids=lambda kind: "-".join(kind.values()),
 )
-def one_for_all(request: pytest.FixtureRequest, postgres: ShopServer) -> Iterator[PgBouncer]:
+def one_for_all(request: pytest.FixtureRequest, own_postgres: OwnServer) -> Iterator[PgBouncer]:
     """Run a PgBouncer that has one connection to Postgres for all of its clients."""
-    with running(postgres, connections=1, **request.param) as bouncer:
+    with running(own_postgres, connections=1, **request.param) as bouncer:
         yield bouncer
 
 
@@ -285,10 +285,10 @@ async def test_pgbouncer_ended_in_the_middle_of_calls_is_told_and_found_again(
 
 
 async def test_a_pgbouncer_without_a_connection_left_is_not_waited_for_long(
-    postgres: ShopServer,
+    own_postgres: OwnServer,
 ) -> None:
-    with running(postgres, connections=1, pool_mode="transaction") as bouncer:
-        login = bouncer.login(postgres.agent)
+    with running(own_postgres, connections=1, pool_mode="transaction") as bouncer:
+        login = bouncer.login(own_postgres.agent)
         async with opened(login) as one, opened(login) as two:
             await value(two, "SELECT 1")
             async with one.transaction("holds-the-only-one"):

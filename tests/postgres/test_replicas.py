@@ -13,6 +13,7 @@ from pg_guard_mcp.postgres import hosts
 from pg_guard_mcp.postgres.replicas import Replication
 from tests.guarding import ENDLESS, ask, execute, guarding, outcome
 from tests.postgres.databases import backends, fetch, opened, value
+from tests.support.pgbouncer import pgbouncer
 from tests.support.postgres import connected
 from tests.support.standby import (
     Node,
@@ -69,11 +70,17 @@ def lost_pair(primary: Node) -> Iterator[Pair]:
         yield Pair(primary, standby)
 
 
-async def complaint(database: Database) -> str:
-    """Try to fetch; give what the caller is told."""
-    with pytest.raises(GuardError) as caught:
-        await fetch(database, "SELECT 1")
-    return caught.value.as_text()
+async def complaint(database: Database, *, while_answered: str = "") -> str:
+    """Ask whether it is a replica, again for as long as it says that; give what the caller is told.
+
+    Fails if there is another answer.
+    """
+    try:
+        while (answer := await value(database, IS_REPLICA)) == while_answered:
+            pass
+    except GuardError as error:
+        return error.as_text()
+    raise AssertionError(answer)
 
 
 async def which(node: Node) -> str:
@@ -111,6 +118,25 @@ async def test_a_quiet_primary_leaves_no_replica_behind(pair: Pair) -> None:
             )
 
             assert quiet_for == "t"
+
+
+@pytest.mark.pgbouncer
+async def test_a_replica_to_which_a_pooler_leads_later_is_asked_how_late_it_is(pair: Pair) -> None:
+    """When the connection began, the server at its end was a primary, and said so."""
+    await execute(pair.primary.admin, WRITE)
+    await caught_up(pair.standby, pair.primary)
+    with pgbouncer(pair.primary, pool_mode="transaction") as bouncer:
+        login = bouncer.login(pair.primary.agent)
+        async with opened(login, replication=NO_LAG) as database:
+            assert await value(database, IS_REPLICA) == "f"
+            await fall_behind(pair)
+            try:
+                bouncer.lead_to(pair.standby.admin)
+                text = await complaint(database, while_answered="f")
+            finally:
+                await execute(pair.standby.admin, "SELECT pg_wal_replay_resume()")
+
+    assert text.startswith(BEHIND)
 
 
 async def test_a_replica_that_replays_too_late_is_not_read(pair: Pair) -> None:

@@ -13,7 +13,7 @@ from tests.postgres.databases import fetch, logged, opened, value
 from tests.support.postgres import connected
 
 if TYPE_CHECKING:
-    from tests.support.postgres import Shop, ShopServer
+    from tests.support.postgres import OwnServer, Shop, ShopServer
 
 STATE = """
 SELECT concat_ws(', ', current_setting('TimeZone'), current_setting('work_mem'),
@@ -140,13 +140,26 @@ async def test_nothing_is_compiled_whatever_the_database_says(fresh_shop: Shop) 
         assert await value(database, "SELECT current_setting('jit')") == "off"
 
 
-async def test_a_statement_is_parsed_once(postgres: ShopServer, fresh_shop: Shop) -> None:
+async def test_a_statement_sees_what_is_there_when_it_begins_whatever_the_role_prefers(
+    fresh_shop: Shop,
+) -> None:
+    """And a standby refuses to be serializable at all."""
+    name = fresh_shop.admin.database
+    async with opened(fresh_shop.admin) as database, connected(fresh_shop.admin) as admin:
+        await admin.execute(
+            f"ALTER DATABASE {name} SET default_transaction_isolation = serializable"
+        )
+
+        assert await value(database, "SHOW transaction_isolation") == "read committed"
+
+
+async def test_a_statement_is_parsed_once(own_postgres: OwnServer, fresh_shop: Shop) -> None:
     """What its names mean is looked at afterwards, and must be what runs."""
     sql = "SELECT 'parsed', count(*) FROM shop.products"
     async with opened(fresh_shop.admin) as database, connected(fresh_shop.admin) as admin:
         name = fresh_shop.admin.database
         await admin.execute(f"ALTER DATABASE {name} SET log_min_duration_statement = 0")
         await fetch(database, sql)
-        await logged(postgres.server.log, f"__: {sql}")
+        await logged(own_postgres.server.log, f"__: {sql}")
 
-    assert postgres.server.log.read_text(encoding="utf-8").count(f"parse <unnamed>: {sql}") == 1
+    assert own_postgres.server.log.read_text(encoding="utf-8").count(f"parse <unnamed>: {sql}") == 1

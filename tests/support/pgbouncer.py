@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import threading
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pg_guard_mcp.demo.cluster import Login
-    from tests.support.postgres import ShopServer
+    from tests.support.postgres import OwnServer
 
 _BINARY = Path(os.environ.get("PGBOUNCER", "/usr/sbin/pgbouncer"))
 _LOOPBACK = "127.0.0.1"
@@ -63,7 +64,7 @@ def kinds() -> list[dict[str, str]]:
 class PgBouncer:
     """A PgBouncer that runs, or did a moment ago; `login` is the way through it."""
 
-    server: ShopServer
+    server: OwnServer
     port: int
     directory: Path
     process: subprocess.Popen[bytes]
@@ -71,6 +72,13 @@ class PgBouncer:
     def login(self, login: Login) -> Login:
         """Return the login that goes through PgBouncer."""
         return replace(login, host=_LOOPBACK, port=self.port)
+
+    def lead_to(self, login: Login) -> None:
+        """Lead its clients to another server from now on, without a word to them."""
+        path = self.directory / "ini"
+        lines = path.read_text(encoding="ascii").splitlines(keepends=True)
+        path.write_text("".join([lines[0], _databases(login), *lines[2:]]), encoding="ascii")
+        self.process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         """End it at once, with all its connections."""
@@ -83,7 +91,7 @@ class PgBouncer:
 
 
 @contextmanager
-def pgbouncer(server: ShopServer, *, connections: int = 8, **settings: str) -> Iterator[PgBouncer]:
+def pgbouncer(server: OwnServer, *, connections: int = 8, **settings: str) -> Iterator[PgBouncer]:
     """Run PgBouncer in front of `server`, with so many connections to each of its databases."""
     with socket.socket() as probe:
         probe.bind((_LOOPBACK, 0))
@@ -108,7 +116,7 @@ def pgbouncer(server: ShopServer, *, connections: int = 8, **settings: str) -> I
         **settings,
     }
     (directory / "ini").write_text(
-        f"[databases]\n* = host={server.admin.host} port={server.admin.port}\n[pgbouncer]\n"
+        f"[databases]\n{_databases(server.admin)}[pgbouncer]\n"
         + "".join(f"{name} = {value}\n" for name, value in lines.items()),
         encoding="ascii",
     )
@@ -123,7 +131,11 @@ def pgbouncer(server: ShopServer, *, connections: int = 8, **settings: str) -> I
         bouncer.stop()
 
 
-def _started(server: ShopServer, directory: Path, port: int) -> subprocess.Popen[bytes]:
+def _databases(login: Login) -> str:
+    return f"* = host={login.host} port={login.port}\n"
+
+
+def _started(server: OwnServer, directory: Path, port: int) -> subprocess.Popen[bytes]:
     process = spawn(server.server._hold.site, [_BINARY, directory / "ini"])
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline and process.poll() is None:

@@ -5,6 +5,8 @@
 
 `postgres.agent` may only read, `postgres.admin` is superuser of the same database. A test that
 changes anything takes a database of its own: `async with fresh_database(postgres) as shop`.
+
+The server is ours, or, with `pytest --postgres DSN`, any that a superuser lends us for the while.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ import asyncio
 import os
 import secrets
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
 
@@ -25,7 +28,7 @@ from pg_guard_mcp.demo.embedded import embedded_postgres_server
 from pg_guard_mcp.demo.site import Installation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
 POSTGRES_15 = Installation(
     prefix=Path("/usr/lib/postgresql/15"),
@@ -48,10 +51,18 @@ class Shop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopServer(Shop):
-    """A server of our own, and the shop on it that all tests share: read it, do not change it."""
+    """A server, and the shop on it that all tests share: read it, do not change it."""
+
+    maintenance: Login
+    """A superuser's, to a database that is nobody's."""
+    major: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnServer(ShopServer):
+    """A server of ours, with its log, its files and its processes."""
 
     server: EmbeddedServer
-    major: int
 
 
 def has_postgres_15() -> bool:
@@ -70,17 +81,49 @@ def must_have_everything() -> bool:
 
 
 @contextmanager
-def postgres_18_with_shop() -> Iterator[ShopServer]:
+def postgres_18_with_shop() -> Iterator[OwnServer]:
     """Run PostgreSQL 18 with the shop on it."""
     with embedded_postgres_server() as server:
-        yield asyncio.run(_furnish(server, major=18))
+        yield _own(server)
 
 
 @contextmanager
-def postgres_15_with_shop() -> Iterator[ShopServer]:
+def postgres_15_with_shop() -> Iterator[OwnServer]:
     """Run PostgreSQL 15 with the shop on it."""
     with throwaway_server(POSTGRES_15) as server:
-        yield asyncio.run(_furnish(server, major=15))
+        yield _own(server)
+
+
+@contextmanager
+def lent_postgres_with_shop(dsn: str) -> Iterator[ShopServer]:
+    """Put the shop on the server at `dsn`, whose role is a superuser, and take it away again.
+
+    Other databases and roles stay as they are; for as long as this takes PUBLIC may not connect to
+    `postgres` and `template1`.
+
+    Raises:
+        ValueError: it has a database or a role called like ours, which may be somebody's.
+
+    """
+    maintenance = login_of(dsn)
+    lent = asyncio.run(_lent(maintenance))
+    try:
+        yield asyncio.run(_furnish(maintenance))
+    finally:
+        asyncio.run(_give_back(maintenance, lent))
+
+
+def login_of(dsn: str) -> Login:
+    """Take a connection URI with a password apart; what it leaves out is as libpq has it."""
+    url = urlsplit(dsn)
+    query = dict(parse_qsl(url.query))
+    return Login(
+        host=query.get("host") or url.hostname or "127.0.0.1",
+        port=int(query.get("port") or url.port or 5432),
+        user=unquote(url.username or "postgres"),
+        password=unquote(url.password or ""),
+        database=url.path.removeprefix("/") or "postgres",
+    )
 
 
 async def connect(login: Login, **settings: str) -> asyncpg.Connection[asyncpg.Record]:
@@ -111,7 +154,7 @@ async def connected(
 async def fresh_database(server: ShopServer, template: str = SHOP_TEMPLATE) -> AsyncIterator[Shop]:
     """Hold a database of one's own, with the shop in it unless `template` is `template0`."""
     name = f"test_{secrets.token_hex(6)}"
-    async with connected(server.server.admin) as connection:
+    async with connected(server.maintenance) as connection:
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         # A copy has its template's rows and grants, but not the grants on the database itself.
         await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
@@ -125,14 +168,53 @@ async def fresh_database(server: ShopServer, template: str = SHOP_TEMPLATE) -> A
             await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-async def _furnish(server: EmbeddedServer, *, major: int) -> ShopServer:
-    agent = await shop.seed(server.admin)
-    async with connected(server.admin) as connection:
+def _own(server: EmbeddedServer) -> OwnServer:
+    found = asyncio.run(_furnish(server.admin))
+    known = {each.name: getattr(found, each.name) for each in fields(found)}
+    return OwnServer(**known, server=server)
+
+
+async def _furnish(maintenance: Login) -> ShopServer:
+    agent = await shop.seed(maintenance)
+    async with connected(maintenance) as connection:
         await connection.execute(f"CREATE DATABASE {SHOP_TEMPLATE} TEMPLATE {shop.DATABASE}")
         await connection.execute(f"ALTER DATABASE {SHOP_TEMPLATE} ALLOW_CONNECTIONS false")
+        major = connection.get_server_version().major
     return ShopServer(
-        admin=replace(server.admin, database=shop.DATABASE),
+        admin=replace(maintenance, database=shop.DATABASE),
         agent=agent,
-        server=server,
+        maintenance=maintenance,
         major=major,
     )
+
+
+async def _lent(maintenance: Login) -> list[str]:
+    """Make sure that nothing there is called like ours; return what will undo our changes."""
+    async with connected(maintenance) as connection:
+        taken = await connection.fetch(
+            """
+            SELECT 'database ' || datname FROM pg_database WHERE datname = ANY ($1)
+            UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname = $2
+            """,
+            [shop.DATABASE, SHOP_TEMPLATE],
+            shop.ROLE,
+        )
+        if taken:
+            raise ValueError(f"it is there already: {', '.join(name for (name,) in taken)}")
+        grants = await connection.fetch(
+            """
+            SELECT format('GRANT %s ON DATABASE %I TO PUBLIC', privilege_type, datname)
+            FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+            WHERE datname IN ('postgres', 'template1') AND grantee = 0
+            """
+        )
+    return [grant for (grant,) in grants]
+
+
+async def _give_back(maintenance: Login, grants: Sequence[str]) -> None:
+    async with connected(maintenance) as connection:
+        for name in (shop.DATABASE, SHOP_TEMPLATE):
+            await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.execute(f"DROP ROLE IF EXISTS {shop.ROLE}")
+        for grant in grants:
+            await connection.execute(grant)

@@ -6,7 +6,7 @@
         proxy.stall_behind(b"x")   # nothing comes back behind these bytes, not even half a row
         proxy.mend()
 
-It lives in a thread, and speaks to Postgres's socket.
+It lives in a thread.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from typing import TYPE_CHECKING
 
 import anyio.from_thread
 
+from tests.support.dialling import dial
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pg_guard_mcp.demo.cluster import Login
 
 EXECUTE = ord("E")
+PARSE = ord("P")
 _CHUNK = 65_536
 _CANCEL_REQUEST = (80_877_102).to_bytes(4)
 _WAIT_SECONDS = 20.0
@@ -45,7 +48,7 @@ class Proxy:
         self._marker: bytes | None = None
         self._is_silent = False
         self._server: asyncio.Server | None = None
-        self._upstream = f"{login.host}/.s.PGSQL.{login.port}"
+        self._upstream = login
 
     def hold(self, kind: int) -> None:
         """Keep back the next that a client sends if it begins with a message of this kind."""
@@ -92,7 +95,7 @@ class Proxy:
         with suppress(OSError):
             first = await reader.read(_CHUNK)
             await self._while_silent()
-            upstream, downstream = await asyncio.open_unix_connection(self._upstream)
+            upstream, downstream = await dial(self._upstream)
             downstream.write(first)
             back = asyncio.ensure_future(self._back(upstream, writer))
             await self._forth(reader, downstream)

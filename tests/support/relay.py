@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from tests.support.dialling import dial
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -58,11 +60,10 @@ class Relay:
 
 @asynccontextmanager
 async def relaying(login: Login) -> AsyncIterator[Relay]:
-    """Lay a wire to the server behind a socket's directory."""
-    path = f"{login.host}/.s.PGSQL.{login.port}"
+    """Lay a wire to the server of `login`."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_unix_connection(path)
+        far_reader, far_writer = await dial(login)
         tasks.start_soon(partial(relay.carry, reader, far_writer, from_client=True))
         tasks.start_soon(partial(relay.carry, far_reader, writer, from_client=False))
 

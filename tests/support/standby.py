@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pg_guard_mcp.demo import cluster, embedded, shop
-from pg_guard_mcp.demo.cluster import EmbeddedServer, Login, throwaway_server
+from pg_guard_mcp.demo.cluster import throwaway_server
 from pg_guard_mcp.demo.site import choose_site, furnish, run
-from tests.support.postgres import POSTGRES_15, connected
+from tests.support.postgres import POSTGRES_15, OwnServer, connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +40,9 @@ _SENDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """A server of a cluster of our own: `admin` is superuser of the shop, `agent` may read it."""
+class Node(OwnServer):
+    """A server of a cluster of our own."""
 
-    admin: Login
-    agent: Login
-    server: EmbeddedServer
     installation: Installation
 
     def freeze(self) -> None:
@@ -70,7 +67,14 @@ def primary_with_shop(major: int) -> Iterator[Node]:
     with throwaway_server(installation) as server:
         agent = asyncio.run(shop.seed(server.admin))
         admin = replace(server.admin, database=shop.DATABASE)
-        yield Node(admin=admin, agent=agent, server=server, installation=installation)
+        yield Node(
+            admin=admin,
+            agent=agent,
+            maintenance=server.admin,
+            major=major,
+            server=server,
+            installation=installation,
+        )
 
 
 @contextmanager
@@ -113,6 +117,7 @@ def standby_of(primary: Node) -> Iterator[Node]:
             primary,
             admin=replace(primary.admin, host=str(site.sockets)),
             agent=replace(primary.agent, host=str(site.sockets)),
+            maintenance=server.admin,
             server=server,
         )
     finally:

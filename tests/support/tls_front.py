@@ -12,6 +12,8 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from tests.support.dialling import dialled
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
@@ -34,9 +36,8 @@ def tls_in_front_of(login: Login, context: ssl.SSLContext) -> Iterator[int]:
             with (
                 suppress(OSError),
                 context.wrap_socket(self.request, server_side=True) as client,
-                socket.socket(socket.AF_UNIX) as server,
+                dialled(login) as server,
             ):
-                server.connect(f"{login.host}/.s.PGSQL.{login.port}")
                 _hand_on(client, server)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as front:

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 DATABASE = "shop"
 ROLE = "agent_ro"
 
-# PUBLIC may connect to every new database and make temporary tables in it, until told otherwise.
+# PUBLIC may connect to every new database and make temporary tables in it, until told otherwise,
+# and before PostgreSQL 15 make anything in its schema `public`.
 _ROLE_SQL = """
 REVOKE ALL ON DATABASE shop, postgres, template1 FROM PUBLIC;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 CREATE ROLE agent_ro LOGIN PASSWORD '{password}'
     NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS
     CONNECTION LIMIT 8;

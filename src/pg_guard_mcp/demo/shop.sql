@@ -14,16 +14,16 @@ COMMENT ON SCHEMA hr IS 'Personnel; closed to agents';
 CREATE FUNCTION pg_temp.pick(seed bigint, salt bigint, choices bigint) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     -- Postgres's own hash, which hash partitioning keeps the same from version to version.
-    RETURN (hashint8extended(seed, salt) & 9223372036854775807) % choices;
+    AS $$ SELECT ((hashint8extended(seed, salt) & 9223372036854775807) % choices)::integer $$;
 
 CREATE FUNCTION pg_temp.with_check_digit(digits text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN digits || (
+    AS $$ SELECT digits || (
         SELECT (10 - sum(CASE WHEN (length(digits) - place) % 2 = 1 THEN digit
                               ELSE digit * 2 - CASE WHEN digit > 4 THEN 9 ELSE 0 END END) % 10) % 10
         FROM (SELECT place, substr(digits, place, 1)::integer AS digit
               FROM generate_series(1, length(digits)) AS place) AS spelled
-    );
+    ) $$;
 
 -- Customers ---------------------------------------------------------------------------------------
 
@@ -512,7 +512,7 @@ COMMENT ON COLUMN shop.monthly_revenue.average_order IS 'Average order in euro';
 
 CREATE FUNCTION shop.net_price(gross numeric, vat_percent numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN round(gross / (1 + vat_percent / 100), 2);
+    AS $$ SELECT round(gross / (1 + vat_percent / 100), 2) $$;
 COMMENT ON FUNCTION shop.net_price(numeric, numeric) IS 'The price without value added tax, rounded to the cent';
 
 ANALYZE;

@@ -36,6 +36,7 @@ _DRIVER_ERRORS = words.DRIVER_ERRORS
 _CLEANUP_SECONDS = 5.0
 _LAST_WORD_SECONDS = 1.0
 """How long to clean up after Postgres when it did not even answer in time."""
+_LOCK_GRACE_SECONDS = 1.0
 _GRACE_SECONDS = 2.0
 """How long after Postgres's own limit the client side gives up."""
 
@@ -106,9 +107,8 @@ class Database:
 
         """
         limits = limits or self._limits
-        async with self.transaction(
-            application, query.versions, query.search_path, limits
-        ) as connection:
+        check = versions.check(query.relations, query.versions)
+        async with self.transaction(application, check, query.search_path, limits) as connection:
             if price:
                 price.check(await self._plan(connection, price.plan))
             text = f"{query.sql}\n/* {session.plain(comment)} */" if comment else query.sql
@@ -132,13 +132,13 @@ class Database:
     async def transaction(
         self,
         application: str,
-        judged_by: Sequence[tuple[int, str]] = (),
+        check: str = versions.UNCHANGED,
         search_path: Sequence[str] = (),
         limits: Limits | None = None,
     ) -> AsyncIterator[Connection]:
         """Lend a connection inside a frozen read-only transaction, and roll it back.
 
-        `judged_by` are relations that must still be what they were: see `versions`. `search_path`
+        `check` is what fails where relations are not what they were: see `versions`. `search_path`
         are schemas in which operators are looked up besides pg_catalog. `limits` are those of one
         call, where they differ from the server's.
 
@@ -148,12 +148,12 @@ class Database:
         """
         try:
             limits = limits or self._limits
-            opening = session.opening(limits, application) + versions.check(judged_by)
-            path, seconds = session.extend(search_path), limits.statement_timeout_seconds
+            opening = session.opening(limits, application) + check
+            path = session.extend(search_path)
             async with self._pool.place(), AsyncExitStack() as stack:
                 try:
                     connection = await stack.enter_async_context(
-                        self._transaction(opening, path, seconds)
+                        self._transaction(opening, path, limits)
                     )
                 except (WrongServer, Lost) as error:
                     if isinstance(error, WrongServer) and not self._hosts.are_several:
@@ -162,7 +162,7 @@ class Database:
                     # leads to what is there now.
                     await self._pool.renew()
                     connection = await stack.enter_async_context(
-                        self._transaction(opening, path, seconds)
+                        self._transaction(opening, path, limits)
                     )
                 yield connection
         except GuardError as error:
@@ -172,8 +172,9 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(
-        self, opening: str, path: str, seconds: float
+        self, opening: str, path: str, limits: Limits
     ) -> AsyncIterator[Connection]:
+        seconds = limits.statement_timeout_seconds
         if self._hosts.should_look_again():
             await self._pool.renew()
         connection = await self._pool.connection()
@@ -182,7 +183,7 @@ class Database:
         started = time.monotonic()
         try:
             with anyio.fail_after(seconds + _GRACE_SECONDS):
-                await self._begin(connection, opening, path)
+                await self._begin(connection, opening, path, limits)
                 is_open = True
                 yield connection
             # A COMMIT would end the transaction without an error; such a session is not kept.
@@ -207,15 +208,18 @@ class Database:
         finally:
             await self._give_back(connection, keep=keep, patience=patience)
 
-    async def _begin(self, connection: Connection, opening: str, path: str) -> None:
+    async def _begin(self, connection: Connection, opening: str, path: str, limits: Limits) -> None:
         """Open the transaction in one round trip; of a server that is silent, expect nothing more.
+
+        It may be silent for as long as a lock may be waited for.
 
         Raises: GuardError.
         """
         watching = session.WATCH_CLIENT if self._watches_client else ""
-        with anyio.move_on_after(CONNECT_SECONDS) as patience:
+        seconds = max(CONNECT_SECONDS, limits.lock_timeout_seconds + _LOCK_GRACE_SECONDS)
+        with anyio.move_on_after(seconds) as patience:
             with self._replication.told():
-                check = self._replication.check(connection)
+                check = self._replication.check()
                 await _open(connection, opening + check + path + watching)
             await self._runaways.check(connection)
         if patience.cancelled_caught:
@@ -270,7 +274,11 @@ async def _open(connection: Connection, opening: str) -> None:
     """Open the transaction in one round trip. Raises: CatalogChanged."""
     try:
         await connection.execute(opening)
-    except asyncpg.DivisionByZeroError:
+    except (
+        asyncpg.DivisionByZeroError,
+        asyncpg.UndefinedTableError,
+        asyncpg.InvalidSchemaNameError,
+    ):
         raise CatalogChanged(
             "a relation was changed since the server last looked", "Try again."
         ) from None

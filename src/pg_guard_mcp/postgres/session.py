@@ -58,12 +58,16 @@ def opening(limits: Limits, application: str) -> str:
     Behind a pooler the session may have been somebody else's a moment ago, so it begins with what
     every session begins with.
 
+    Each statement sees what is there when it begins, whatever the role prefers: what was looked at
+    in an older snapshot would not be what the next statement reads.
+
     Whoever sends it adds a SELECT. That takes the snapshot that freezes READ ONLY: before it, SET
     TRANSACTION READ WRITE would still be obeyed. pg_temp is named last, or it would be searched
     first.
     """
     return (
-        "RESET SESSION AUTHORIZATION; RESET ALL; BEGIN; SET TRANSACTION READ ONLY;"
+        "RESET SESSION AUTHORIZATION; RESET ALL;"
+        " BEGIN ISOLATION LEVEL READ COMMITTED; SET TRANSACTION READ ONLY;"
         f" SET LOCAL client_encoding = '{_UTF8}';"
         f" SET LOCAL statement_timeout = {_milliseconds(limits.statement_timeout_seconds)};"
         f" SET LOCAL lock_timeout = {_milliseconds(limits.lock_timeout_seconds)};"
@@ -86,8 +90,8 @@ def extend(schemas: Sequence[str]) -> str:
     """
     if not schemas:
         return ""
-    quoted = ", ".join('"' + schema.replace('"', '""') + '"' for schema in schemas)
-    return f"; SET LOCAL search_path = pg_catalog, {quoted}, pg_temp"
+    path = ", ".join(map(quoted, schemas))
+    return f"; SET LOCAL search_path = pg_catalog, {path}, pg_temp"
 
 
 async def can_watch_client(connection: Any) -> bool:
@@ -115,6 +119,11 @@ async def check_binding(connection: Any, expected: tuple[str, str, str]) -> None
             "this is not the database that the server is bound to",
             "Tell the operator: the server's log says what was expected and what was found.",
         )
+
+
+def quoted(name: str) -> str:
+    """Write a name so that it means itself, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def plain(text: str) -> str:

@@ -1,8 +1,9 @@
 """What a relation was when a statement was judged, and whether it still is when it runs.
 
 A column added since the last snapshot, or a view written anew, could show what a mask should
-cover. So the transaction that runs a statement checks, in the round trip that opens it, that
-every relation it reads has the columns and the definition it was judged by.
+cover. So the transaction that runs a statement first locks what it reads, as reading does, and
+then checks, in the same round trip, that every relation has the columns and the definition it was
+judged by. From there to the end of the statement nobody can change them.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pg_guard_mcp.errors import CatalogChanged
+from pg_guard_mcp.postgres.session import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pg_guard_mcp.model import Definition
+    from pg_guard_mcp.model import Definition, Relation
 
 # The row of a view's rule is written anew with every CREATE OR REPLACE VIEW, and so is its xmin;
 # the same goes for the expression of a generated column. Casts of users, whose ids begin at 16384,
@@ -69,18 +71,25 @@ pg_catalog.md5(pg_catalog.concat_ws(' ', t.xmin,
 UNCHANGED = "SELECT 1"
 
 
-def check(versions: Sequence[tuple[int, str]]) -> str:
+def check(relations: Sequence[Relation], versions: Sequence[tuple[int, str]]) -> str:
     """Return SQL that divides by zero if any relation is not what it was.
 
     In a batch of the simple protocol an error is the only answer that does not cost a round trip.
+    `relations` are those that the statement names: to parse a query of views locks what they read.
+    LOCK TABLE would do as much, but not for a role that may read some of the columns only.
     """
     if not versions:
         return UNCHANGED
+    sources = ", ".join(
+        f"{quoted(schema)}.{quoted(name)} AS r{number}"
+        for number, (schema, name) in enumerate(relations)
+    )
     # The digest holds schema and name, so that no relation can stand in for another.
     oids = ", ".join(str(oid) for oid, _ in versions)
     digests = ", ".join(f"'{digest}'" for _, digest in versions)
     return (
-        f"SELECT 1 / (count(*) = {len(versions)})::int FROM pg_class c"
+        f"SELECT FROM {sources} WHERE false;"
+        f" SELECT 1 / (count(*) = {len(versions)})::int FROM pg_class c"
         f" WHERE c.oid IN ({oids}) AND {DIGEST.strip()} IN ({digests})"
     )
 
