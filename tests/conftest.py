@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +17,7 @@ from tests.support.postgres import (
     has_postgis,
     has_postgres_15,
     lent_postgres_with_shop,
+    major_of,
     must_have_everything,
     postgres_15_with_shop,
     postgres_18_with_shop,
@@ -49,12 +51,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgres15: needs PostgreSQL 15 from the system's packages")
     config.addinivalue_line("markers", "postgis: needs PostGIS for it, from the same packages")
     config.addinivalue_line("markers", "pgbouncer: needs PgBouncer, from the same packages")
+    config.addinivalue_line("markers", "since(major): needs what PostgreSQL has since then")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs PostgreSQL 15 or PostGIS where there is none, but never in CI."""
     if chosen := config.getoption("postgres"):
+        major = 15 if chosen == _ON_15 else asyncio.run(major_of(chosen))
         _keep(config, items, lambda item: _takes_any_postgres(item, chosen))
+        _keep(config, items, lambda item: _since(item) <= major)
     for item in items:
         for name in _NEEDED:
             if name in getattr(item, "fixturenames", ()):
@@ -72,6 +77,10 @@ def _takes_any_postgres(item: pytest.Item, chosen: str) -> bool:
     if chosen != _ON_15 and names & {"own_postgres", "pgbouncer"}:
         return False
     return bool(names & {"postgres", "each_postgres"})
+
+
+def _since(item: pytest.Item) -> int:
+    return max((marker.args[0] for marker in item.iter_markers("since")), default=0)
 
 
 def _keep(

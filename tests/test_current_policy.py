@@ -159,7 +159,10 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    "change",
+    [pytest.param(name, marks=pytest.mark.since(17 if "anew" in name else 0)) for name in CHANGES],
+)
 async def test_a_relation_that_changed_ends_the_call_and_the_next_one_sees_it(
     fresh_shop: Shop, tmp_path: Path, change: str
 ) -> None:

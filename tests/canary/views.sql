@@ -45,7 +45,7 @@ CREATE VIEW shop.v_deep_3 AS SELECT id, upper(b) AS c FROM shop.v_deep_2;
 CREATE VIEW shop.v_deep_4 AS SELECT id, c AS d, length(c) AS e FROM shop.v_deep_3;
 CREATE VIEW shop.v_swapped AS SELECT ssn AS open, open AS ssn, id FROM shop.vault;
 CREATE VIEW shop.v_barrier WITH (security_barrier) AS SELECT id, ssn AS q FROM shop.vault;
-CREATE VIEW shop.v_invoker WITH (security_invoker) AS SELECT id, ssn AS q FROM shop.vault;
+CREATE VIEW shop.v_invoker WITH (security_invoker) AS SELECT id, ssn AS q FROM shop.vault; -- since 15
 CREATE VIEW shop.v_kinds AS
 SELECT id, t || 'x' AS text, i8 + 1 AS number, jb ->> 'k' AS inside, (co).a AS field, ta[1] AS first, e::text AS how,
        lower(ra) AS low, host(ip) AS at, encode(b, 'hex') AS bytes

@@ -73,7 +73,13 @@ def found(postgres: ShopServer) -> dict[str, dict[str, Mask]]:
     return asyncio.run(masks_of_all(postgres))
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case["name"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case["name"], marks=pytest.mark.since(case.get("since", 0)))
+        for case in cases()
+    ],
+)
 def test_each_column_of_a_view_inherits_exactly_the_mask_it_must(
     case: dict[str, Any], found: dict[str, dict[str, Mask]]
 ) -> None:

@@ -134,10 +134,11 @@ async def test_the_password_is_asked_for_anew_for_every_connection(fresh_shop: S
 
 async def test_a_database_of_another_encoding_is_not_served(postgres: ShopServer) -> None:
     name = "test_latin1"
+    # Before 15 there was no other.
+    provider = " LOCALE_PROVIDER libc LOCALE 'C'" if postgres.major >= 15 else " LOCALE 'C'"
     async with connected(replace(postgres.admin, database="postgres")) as admin:
         await admin.execute(
-            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1'"
-            " LOCALE_PROVIDER libc LOCALE 'C'"
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1'{provider}"
         )
         try:
             async with opened(replace(postgres.admin, database=name)) as database:

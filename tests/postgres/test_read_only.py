@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pg_guard_mcp.errors import DatabaseError
 from tests.postgres.databases import digest, fetch, opened, shared_database, value
-from tests.support.postgres import connected
+from tests.support.postgres import connected, fresh_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,13 +26,16 @@ WRITES = [
     "UPDATE shop.customers SET loyalty_points = 0",
     "DELETE FROM shop.reviews",
     "TRUNCATE shop.reviews",
-    "MERGE INTO hr.salaries USING (VALUES (1)) AS v (one) ON id = one WHEN MATCHED THEN DELETE",
+    pytest.param(
+        "MERGE INTO hr.salaries USING (VALUES (1)) AS v (one) ON id = one WHEN MATCHED THEN DELETE",
+        marks=pytest.mark.since(15),
+    ),
     "COPY hr.salaries FROM STDIN",
     "CREATE TABLE shop.mine (id integer)",
     "CREATE TEMPORARY TABLE mine (id integer)",
     "CREATE TABLE shop.mine AS SELECT 1",
     "CREATE VIEW shop.mine AS SELECT 1",
-    "CREATE FUNCTION shop.mine() RETURNS integer LANGUAGE sql RETURN 1",
+    "CREATE FUNCTION shop.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
     "CREATE ROLE mine",
     "CREATE EXTENSION plpgsql",
     "ALTER TABLE shop.orders ADD COLUMN mine integer",
@@ -48,7 +52,7 @@ WRITES = [
     "WITH gone AS (DELETE FROM shop.reviews RETURNING id) SELECT count(*) FROM gone",
     "WITH new AS (INSERT INTO hr.salaries VALUES (99, 'me', 'x', 1) RETURNING id) TABLE new",
     "DO $$ BEGIN DELETE FROM shop.reviews; END $$",
-    "SELECT lo_from_bytea(0, 'mine')",
+    pytest.param("SELECT lo_from_bytea(0, 'mine')", marks=pytest.mark.since(16)),
     "SELECT shop.erase()",
     "EXPLAIN ANALYZE DELETE FROM shop.reviews",
 ]
@@ -117,6 +121,18 @@ async def test_a_write_fails_for_a_superuser_and_changes_nothing(shop: Shop, sql
 
     assert error.sqlstate == READ_ONLY
     assert await digest(shop.admin) == before
+
+
+async def test_a_large_object_made_before_16_forbade_it_is_rolled_back(
+    each_postgres: ShopServer,
+) -> None:
+    async with fresh_database(each_postgres) as shop:
+        before = await digest(shop.admin)
+        async with opened(shop.admin) as database:
+            with suppress(DatabaseError):
+                await fetch(database, "SELECT lo_from_bytea(0, 'mine')")
+
+        assert await digest(shop.admin) == before
 
 
 async def test_the_digest_sees_a_write(fresh_shop: Shop) -> None:

@@ -155,6 +155,7 @@ async def test_a_privilege_that_is_missing_is_told_without_the_relation(
     assert "salaries" not in caught.value.as_text()
 
 
+@pytest.mark.since(15)
 async def test_too_little_memory_is_told_as_asking_for_too_much(postgres: ShopServer) -> None:
     limits = Limits(pool_size=1)
     async with opened(postgres.admin, limits) as database:

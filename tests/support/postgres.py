@@ -113,6 +113,12 @@ def lent_postgres_with_shop(dsn: str) -> Iterator[ShopServer]:
         asyncio.run(_give_back(maintenance, lent))
 
 
+async def major_of(dsn: str) -> int:
+    """Ask the server at `dsn` which major it is."""
+    async with connected(login_of(dsn)) as connection:
+        return connection.get_server_version().major
+
+
 def login_of(dsn: str) -> Login:
     """Take a connection URI with a password apart; what it leaves out is as libpq has it."""
     url = urlsplit(dsn)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.postgres.databases import shared_database
 from tests.support.postgres import connected
 from tests.support.server import Era, check_accounted, configure, serving
+from tests.support.since import known, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -76,7 +77,6 @@ FURNITURE = "".join(
 POLICY = (DIRECTORY / "policy.toml").read_text(encoding="utf-8")
 _GRANT = "GRANT SELECT ON ALL TABLES IN SCHEMA shop TO agent_ro"
 _AHEAD = 3
-_SINCE = re.compile(r" -- since (\d+)$")
 
 
 class Call(NamedTuple):
@@ -94,9 +94,8 @@ def ways(*families: str, tool: str = "query") -> list[Call]:
     for family in families:
         for line in (DIRECTORY / "ways" / f"{family}.sql").read_text(encoding="utf-8").splitlines():
             if not line.startswith("--"):
-                since = _SINCE.search(line)
-                sql = _SINCE.sub("", line)
-                calls.append(Call(tool, {"sql": sql}, int(since[1]) if since else 0))
+                sql, since = taken(line)
+                calls.append(Call(tool, {"sql": sql}, since))
     return calls
 
 
@@ -188,7 +187,8 @@ def _furnished(server: ShopServer, secrets: Mapping[str, str]) -> Iterator[Shop]
             "admin": shop.admin.user,
             "password": shop.admin.password,
         }
-        furnish(shop, re.sub(r"\{(\w+)\}", lambda found: words[found[1]], FURNITURE), _GRANT)
+        furniture = known(FURNITURE, server.major)
+        furnish(shop, re.sub(r"\{(\w+)\}", lambda found: words[found[1]], furniture), _GRANT)
         yield shop
 
 
