@@ -51,7 +51,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgres15: needs PostgreSQL 15 from the system's packages")
     config.addinivalue_line("markers", "postgis: needs PostGIS for it, from the same packages")
     config.addinivalue_line("markers", "pgbouncer: needs PgBouncer, from the same packages")
-    config.addinivalue_line("markers", "since(major): needs what PostgreSQL has since then")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
