@@ -221,6 +221,24 @@ async def test_a_view_cannot_be_written_anew_between_the_look_at_it_and_the_quer
             assert await asked == before
 
 
+async def test_nothing_of_a_view_that_was_written_anew_runs(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    """Postgres computes what looks constant when it plans, so what is looked at is not planned."""
+    view = "CREATE OR REPLACE VIEW shop.shown AS SELECT name FROM shop.products WHERE {}"
+    trap = """
+        CREATE FUNCTION shop.trap(integer) RETURNS boolean LANGUAGE plpgsql IMMUTABLE
+            AS $$ BEGIN RAISE EXCEPTION 'sprung'; END $$
+    """
+    await execute(fresh_shop.admin, f"{trap}; {view.format('true')}")
+    await execute(fresh_shop.admin, "GRANT SELECT ON shop.shown TO agent_ro")
+    async with guarding(tmp_path, fresh_shop.agent) as (guard, _):
+        await ask(guard, "TABLE shop.shown")
+        await execute(fresh_shop.admin, view.format("shop.trap(1)"))
+        with pytest.raises(CatalogChanged):
+            await ask(guard, "TABLE shop.shown")
+
+
 async def test_a_relation_that_is_gone_ends_the_call_as_one_that_changed(
     fresh_shop: Shop, tmp_path: Path
 ) -> None:

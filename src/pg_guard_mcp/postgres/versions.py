@@ -76,7 +76,8 @@ def check(relations: Sequence[Relation], versions: Sequence[tuple[int, str]]) ->
 
     In a batch of the simple protocol an error is the only answer that does not cost a round trip.
     `relations` are those that the statement names: to parse a query of views locks what they read.
-    LOCK TABLE would do as much, but not for a role that may read some of the columns only.
+    To plan it as well would already run functions of a view that was changed. LOCK TABLE would do
+    as much, but not for a role that may read some of the columns only.
     """
     if not versions:
         return UNCHANGED
@@ -88,7 +89,7 @@ def check(relations: Sequence[Relation], versions: Sequence[tuple[int, str]]) ->
     oids = ", ".join(str(oid) for oid, _ in versions)
     digests = ", ".join(f"'{digest}'" for _, digest in versions)
     return (
-        f"SELECT FROM {sources} WHERE false;"
+        f"PREPARE pg_guard_lock AS SELECT FROM {sources}; DEALLOCATE pg_guard_lock;"
         f" SELECT 1 / (count(*) = {len(versions)})::int FROM pg_class c"
         f" WHERE c.oid IN ({oids}) AND {DIGEST.strip()} IN ({digests})"
     )
