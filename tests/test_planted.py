@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from anyio.to_thread import run_sync
 
 from pg_guard_mcp.errors import DatabaseError, GuardError, Refused
 from tests.guarding import ask, execute, guarding
-from tests.postgres.databases import backends
 from tests.support.postgres import connected, fresh_database
+from tests.support.proxies import PARSE, proxied
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -273,7 +274,7 @@ async def test_what_was_put_into_an_extension_is_not_the_extensions_own(
     [
         (operator("+", "text", "int"), "SELECT name + 1 FROM shop.things WHERE label = 'CHAIR'"),
         (function("public.upper(int)"), "SELECT upper(id) FROM shop.things WHERE label = 'CHAIR'"),
-        (function("public.similarity(int, int)"), "SELECT similarity(1, 2)"),
+        (function("public.similarity(int, int)"), "SELECT similarity(1, 2) FROM shop.things"),
     ],
 )
 async def test_what_is_planted_after_the_catalog_was_read_is_found_before_it_runs(
@@ -290,25 +291,30 @@ async def test_what_is_planted_after_the_catalog_was_read_is_found_before_it_run
     assert endings == ["unavailable", "refused"]
 
 
-async def test_what_is_planted_while_a_statement_waits_is_found_before_it_runs(
-    fresh_shop: Shop, tmp_path: Path
+@pytest.mark.parametrize("limits", ["", "[limits]\nmax_cost = 1e9\n"], ids=["query", "its price"])
+@pytest.mark.parametrize(
+    ("plant", "sql"),
+    [
+        (operator("+", "text", "int"), "SELECT name + 1 FROM shop.things WHERE label = 'CHAIR'"),
+        # Of constants, so that Postgres calls it when it plans.
+        (function("public.similarity(int, int)"), "SELECT similarity(1, 2) FROM shop.things"),
+    ],
+)
+async def test_what_is_planted_on_the_way_to_postgres_is_found_before_it_runs(
+    fresh_shop: Shop, tmp_path: Path, plant: str, sql: str, limits: str
 ) -> None:
-    """The lock keeps Postgres from resolving names until the operator is there."""
-    sql = "SELECT name + 1 FROM shop.things WHERE label = 'CHAIR'"
+    """The transaction is open already, and nothing in it was resolved."""
     await execute(fresh_shop.admin, FURNITURE)
+    with proxied(fresh_shop.admin) as proxy:
+        async with guarding(tmp_path, proxy.login, SETTINGS + limits) as (guard, _):
+            await ended(guard, sql)
+            proxy.hold(PARSE)
+            asked = asyncio.ensure_future(ended(guard, sql))
+            assert await run_sync(proxy.held.wait, 10)
+            await execute(fresh_shop.admin, plant)
+            proxy.let_go()
 
-    async with (
-        guarding(tmp_path, fresh_shop.admin, SETTINGS) as (guard, _),
-        connected(fresh_shop.admin) as planter,
-        connected(fresh_shop.admin) as watcher,
-    ):
-        await ended(guard, sql)
-        async with planter.transaction():
-            await planter.execute("LOCK TABLE shop.things IN ACCESS EXCLUSIVE MODE")
-            waiting = asyncio.ensure_future(ended(guard, sql))
-            await backends(watcher, sql)
-            await planter.execute(operator("+", "text", "int"))
-        assert await waiting == "unavailable"
+            assert await asked == "unavailable"
 
 
 async def test_an_overload_of_an_allowed_function_is_found_before_it_runs(

@@ -26,7 +26,7 @@ from pg_guard_mcp.postgres.runaways import Runaways
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from pg_guard_mcp.model import GuardedQuery, Limits, Price
+    from pg_guard_mcp.model import Definition, GuardedQuery, Limits, Price
     from pg_guard_mcp.settings import Tls
 
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -112,9 +112,7 @@ class Database:
             if price:
                 price.check(await self._plan(connection, price.plan))
             text = f"{query.sql}\n/* {session.plain(comment)} */" if comment else query.sql
-            statement = await self._prepare(connection, text)
-            if query.definitions:
-                await versions.check_definitions(connection, query.definitions)
+            statement = await self._prepare(connection, text, query.definitions)
             columns = tuple(
                 ResultColumn(attribute.name, attribute.type.name)
                 for attribute in statement.get_attributes()
@@ -124,7 +122,7 @@ class Database:
             return ResultSet(columns=columns, rows=taken, cap=cap)
 
     async def _plan(self, connection: Connection, plan: GuardedQuery) -> ResultSet:
-        statement = await self._prepare(connection, plan.sql)
+        statement = await self._prepare(connection, plan.sql, plan.definitions)
         row = await statement.fetchrow()
         return ResultSet(columns=(ResultColumn("plan", "json"),), rows=[tuple(row or ())])
 
@@ -253,11 +251,24 @@ class Database:
         self._watches_client = await session.can_watch_client(connection)
 
     async def _prepare(
-        self, connection: Connection, text: str
+        self, connection: Connection, text: str, definitions: Sequence[Definition]
     ) -> asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]:
         """Prepare `text` as the unnamed statement: the extended protocol takes one statement.
 
-        A type made after the connection was opened is learned on the way.
+        What its names mean is held against `definitions` before it is planned: Postgres computes
+        what looks constant when it plans.
+
+        Raises: Unavailable.
+        """
+        statement = await self._parsed(connection, text)
+        if definitions:
+            await versions.check_definitions(connection, definitions)
+        return statement
+
+    async def _parsed(
+        self, connection: Connection, text: str
+    ) -> asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]:
+        """Have `text` parsed; a type made after the connection was opened is learned on the way.
 
         Raises: Unavailable.
         """
