@@ -221,7 +221,7 @@ async def test_an_answer_that_the_trail_cannot_hold_does_not_leave(
             assert_works(server)
             await holder.execute("BEGIN; LOCK TABLE shop.orders")
             call = server.begin("query", sql=sql)
-            await backends(admin, sql)
+            await backends(admin, "pg_guard_lock")
             place.audit.rename(away)
             await holder.execute("COMMIT")
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from pg_guard_mcp.errors import Busy, Cancelled, GuardError, TimedOut, Unavailable
+from pg_guard_mcp.errors import Busy, Cancelled, DatabaseError, GuardError, TimedOut, Unavailable
 from pg_guard_mcp.model import Limits
 from pg_guard_mcp.postgres import database as module
+from tests.guarding import SHOP, ask, guarding
 from tests.postgres.databases import active, backends, fetch, opened, until_idle, value
 from tests.support.postgres import connected
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pg_guard_mcp.postgres.database import Database
     from tests.support.postgres import Shop, ShopServer
 
@@ -111,6 +114,24 @@ async def test_a_lock_is_not_waited_for_longer_than_its_limit(fresh_shop: Shop) 
             await fetch(database, "SELECT count(*) FROM shop.orders")
 
         assert caught.value.hint == "Another session holds the relation; try again later."
+
+
+async def test_a_server_that_waits_for_a_lock_is_not_taken_for_silent(
+    fresh_shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a query reads is locked in the round trip that opens its transaction."""
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.1)
+    limits = "[limits]\nlock_timeout_seconds = 0.3\n"
+    async with (
+        guarding(tmp_path, fresh_shop.agent, SHOP + limits) as (guard, _),
+        connected(fresh_shop.admin) as admin,
+        admin.transaction(),
+    ):
+        await ask(guard, "SELECT 1 FROM shop.orders LIMIT 1")
+        await admin.execute("LOCK TABLE shop.orders")
+
+        with pytest.raises(DatabaseError, match="lock not available"):
+            await ask(guard, "SELECT 1 FROM shop.orders LIMIT 1")
 
 
 async def test_cancelling_a_call_ends_its_query_and_keeps_the_connection_usable(

@@ -22,7 +22,7 @@ from pg_guard_mcp.model import Limits, Relation
 from tests.support.verdicts import judged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.model import Statement
@@ -170,6 +170,7 @@ async def analyze(connection: Connection, sql: str, search_path: Sequence[str]) 
         tree = await connection.fetchval(
             "SELECT ev_action::text FROM pg_rewrite WHERE ev_class = 'pg_temp.v'::regclass"
         )
+        view = str(await connection.fetchval("SELECT 'pg_temp.v'::regclass::oid"))
         calls = _CALLS.findall(tree)
         numbers = [int(number) for found in _OPERATORS.findall(tree) for number in _split(found)]
         called = [int(number) for number, how in calls if how in {_CALL, _GRAMMAR}]
@@ -177,7 +178,8 @@ async def analyze(connection: Connection, sql: str, search_path: Sequence[str]) 
         behind = [int(number) for number, how in calls if how not in {_CALL, _GRAMMAR}]
         behind += map(int, _BEHIND.findall(tree))
         return Seen(
-            relations=await _named(connection, "relations", _RELATIONS.findall(tree)),
+            # Up to 15 the tree of a view has the view itself in it, as OLD and NEW.
+            relations=await _named(connection, "relations", set(_RELATIONS.findall(tree)) - {view}),
             columns=frozenset(map(tuple, await connection.fetch(_COLUMNS))),
             called=await _named(connection, "functions", called),
             behind=await _named(connection, "functions", behind)
@@ -204,7 +206,7 @@ def unseen(statement: Statement, seen: Seen, policy: Policy) -> Iterator[str]:
     yield from (
         f"relation {schema}.{name}"
         for schema, name in seen.relations
-        if Relation(schema, name) not in relations and name != "v"
+        if Relation(schema, name) not in relations
     )
     ours = {use.name for use in statement.functions}
     yield from (f"function {schema}.{name}" for schema, name in seen.called if name not in ours)
@@ -265,7 +267,7 @@ def _split(found: tuple[str, str]) -> list[str]:
 
 
 async def _named(
-    connection: Connection, what: str, numbers: Sequence[int | str]
+    connection: Connection, what: str, numbers: Collection[int | str]
 ) -> frozenset[tuple[str, str]]:
     rows = await connection.fetch(_NAMES[what], [int(number) for number in numbers])
     return frozenset((schema, name) for schema, name in rows)
