@@ -104,6 +104,12 @@ async def value(database: Database, sql: str) -> str | None:
     return cell
 
 
+async def settled(database: Database) -> None:
+    """Wait until every session is clean again, which answers do not wait for."""
+    if endings := database._pool._endings:
+        await asyncio.wait(endings)
+
+
 async def digest(login: Login) -> str:
     """Digest everything in the database: every row, every object, every setting."""
     found = hashlib.sha256()

@@ -16,7 +16,7 @@ from tests.postgres.databases import (
     value,
 )
 from tests.support.postgres import connected
-from tests.support.proxies import EXECUTE, proxied
+from tests.support.proxies import BIND, proxied
 
 if TYPE_CHECKING:
     from tests.support.postgres import Shop
@@ -34,7 +34,7 @@ async def test_a_query_that_begins_after_its_cancel_arrived_is_cancelled_again(
             opened(proxy.login, one_connection()) as database,
         ):
             process_id = await value(database, OWN_PROCESS)
-            proxy.hold(EXECUTE)
+            proxy.hold(BIND)
             query = asyncio.ensure_future(fetch(database, ENDLESS))
             assert await run_sync(proxy.held.wait, 5), query
             query.cancel()

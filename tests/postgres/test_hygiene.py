@@ -14,7 +14,7 @@ import pytest
 
 from pg_guard_mcp.errors import GuardError
 from pg_guard_mcp.model import Limits
-from tests.postgres.databases import fetch, opened
+from tests.postgres.databases import fetch, opened, settled
 
 if TYPE_CHECKING:
     from pg_guard_mcp.postgres.database import Database
@@ -124,6 +124,7 @@ async def test_a_session_that_somebody_else_left_is_made_new(
     async with opened(each_postgres.admin) as database:
         async with database.transaction("test") as connection:
             behind = connection._con  # type: ignore[attr-defined]  # the pool hides it
+        await settled(database)
         await behind.execute(left)
 
         assert (await fetch(database, sql)).rows == [("Größe", "2026-07-14")]

@@ -5,6 +5,7 @@ A deadline of five seconds is what an agent is promised where Postgres is dead.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from anyio.to_thread import run_sync
 
 from pg_guard_mcp.access.credentials import SERVICE
 from pg_guard_mcp.errors import Busy, Unavailable
@@ -19,8 +21,9 @@ from pg_guard_mcp.model import Limits
 from pg_guard_mcp.postgres import inflow
 from tests.access.keyrings import keyring_in_memory
 from tests.guarding import ask, execute, guarding, outcome
-from tests.postgres.databases import fetch, opened, value
+from tests.postgres.databases import fetch, opened, settled, value
 from tests.support.postgres import connect, connected
+from tests.support.proxies import QUERY, proxied
 from tests.support.relay import relaying
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from tests.support.postgres import Shop, ShopServer
 
 DEAD_SECONDS = 5
+OWN_PROCESS = "SELECT pg_backend_pid()"
 LIMITS = Limits(pool_size=4)
 
 
@@ -119,15 +123,41 @@ async def test_connections_that_others_took_are_told_and_not_waited_for(fresh_sh
         assert await value(database, "SELECT 1") == "1"
 
 
-async def test_a_call_takes_five_round_trips(postgres: ShopServer) -> None:
-    """Open, prepare, bind, fetch, close: none to ask whether the connection is well."""
+async def test_a_call_takes_four_round_trips(postgres: ShopServer) -> None:
+    """Open, prepare, fetch, close: none to ask whether the connection is well."""
     async with relaying(postgres.agent) as relay, opened(relay.login) as database:
         await value(database, "SELECT 1")
         before = relay.turns
 
         await value(database, "SELECT 1")
 
-        assert relay.turns - before == 5
+        assert relay.turns - before == 4
+
+
+async def test_an_answer_does_not_wait_until_the_session_is_clean_again(
+    postgres: ShopServer,
+) -> None:
+    with proxied(postgres.agent) as proxy:
+        async with opened(proxy.login) as database:
+            process_id = await value(database, OWN_PROCESS)
+            await settled(database)
+            proxy.hold(QUERY, b"ROLLBACK")
+            assert await value(database, "SELECT 1") == "1"
+            assert await run_sync(proxy.held.wait, 5)
+
+            # The place is not free before: the next call waits for it, and takes the same one.
+            waiting = asyncio.ensure_future(value(database, OWN_PROCESS))
+            assert not (await asyncio.wait([waiting], timeout=0.1))[0]
+            proxy.let_go()
+
+            assert await waiting == process_id
+
+
+async def test_calls_one_after_the_other_take_one_connection(postgres: ShopServer) -> None:
+    async with opened(postgres.agent, Limits(pool_size=4)) as database:
+        processes = {await value(database, OWN_PROCESS) for _ in range(30)}
+
+    assert len(processes) == 1
 
 
 async def outcomes(database: Database, calls: int) -> list[str]:
@@ -172,6 +202,7 @@ async def test_a_server_that_lets_packets_drop_is_dead_to_every_call(postgres: S
 async def test_a_server_that_falls_silent_is_dead_and_then_well_again(postgres: ShopServer) -> None:
     async with relaying(postgres.agent) as relay, opened(relay.login, LIMITS) as database:
         before = set(await all_at_once(database, 12))
+        await settled(database)
         relay.freeze()
         assert await outcomes(database, 4) == ["unavailable: Postgres does not answer"] * 4
         relay.thaw()
@@ -180,6 +211,19 @@ async def test_a_server_that_falls_silent_is_dead_and_then_well_again(postgres: 
 
     assert len(after) == 4
     assert not before & after
+
+
+async def test_a_server_that_falls_silent_while_sessions_are_cleaned_is_dead_to_every_call(
+    postgres: ShopServer,
+) -> None:
+    async with relaying(postgres.agent) as relay, opened(relay.login, LIMITS) as database:
+        await all_at_once(database, 12)
+        relay.freeze()
+        told = await outcomes(database, 10)
+        relay.thaw()
+
+        assert {each.split(":")[0] for each in told} == {"unavailable"}
+        assert await value(database, "SELECT 1") == "1"
 
 
 async def test_a_silent_server_is_asked_whether_it_is_there(postgres: ShopServer) -> None:
@@ -198,6 +242,7 @@ async def test_a_silent_server_is_asked_whether_it_is_there(postgres: ShopServer
 async def test_idle_connections_that_were_ended_are_replaced_all_at_once(fresh_shop: Shop) -> None:
     async with role(fresh_shop) as login, opened(login, LIMITS) as database:
         before = set(await all_at_once(database, 12))
+        await settled(database)
         await terminate(fresh_shop, login.user)
 
         after = set(await all_at_once(database, 12))

@@ -1,7 +1,7 @@
 """A proxy in front of Postgres that can be told to be slow or silent, as networks are.
 
     with proxied(shop.agent) as proxy:
-        proxy.hold(EXECUTE)           # the first message of that kind waits ...
+        proxy.hold(BIND)           # the first message of that kind waits ...
         proxy.let_go()             # ... until then
         proxy.stall_behind(b"x")   # nothing comes back behind these bytes, not even half a row
         proxy.mend()
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from pg_guard_mcp.demo.cluster import Login
 
-EXECUTE = ord("E")
-PARSE = ord("P")
+BIND, PARSE, QUERY = b"B", b"P", b"Q"
+"""Messages of a client, by their first byte."""
 _CHUNK = 65_536
 _CANCEL_REQUEST = (80_877_102).to_bytes(4)
 _WAIT_SECONDS = 20.0
@@ -44,15 +44,18 @@ class Proxy:
         self.stalled = threading.Event()
         self.cancels = 0
         """How many requests to cancel have been passed on, and were taken by Postgres."""
-        self._hold: int | None = None
+        self._hold: tuple[bytes, bytes] | None = None
         self._marker: bytes | None = None
         self._is_silent = False
         self._server: asyncio.Server | None = None
         self._upstream = login
 
-    def hold(self, kind: int) -> None:
-        """Keep back the next that a client sends if it begins with a message of this kind."""
-        self._hold = kind
+    def hold(self, kind: bytes, text: bytes = b"") -> None:
+        """Keep back the next that a client sends if it begins with a message of this kind.
+
+        And if `text` is in it.
+        """
+        self._hold = kind, text
 
     def let_go(self) -> None:
         """Pass on what was held."""
@@ -105,13 +108,16 @@ class Proxy:
     async def _forth(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(_CHUNK):
-                while data[0] == self._hold:
+                while self._is_held(data):
                     self.held.set()
                     await asyncio.sleep(_LOOK_SECONDS)
                 await self._while_silent()
                 writer.write(data)
                 await writer.drain()
         writer.close()
+
+    def _is_held(self, data: bytes) -> bool:
+        return self._hold is not None and data.startswith(self._hold[0]) and self._hold[1] in data
 
     async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import asyncpg
 
-from pg_guard_mcp.errors import CatalogChanged, GuardError, TimedOut, Unavailable
+from pg_guard_mcp.errors import GuardError, TimedOut, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
 from pg_guard_mcp.postgres import endings, inflow, rows, session, versions, words
 from pg_guard_mcp.postgres.hosts import CONNECT_SECONDS, Hosts
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from pg_guard_mcp.model import Definition, GuardedQuery, Limits, Price
+    from pg_guard_mcp.postgres.pool import Place
     from pg_guard_mcp.settings import Tls
 
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -117,8 +118,7 @@ class Database:
                 ResultColumn(attribute.name, attribute.type.name)
                 for attribute in statement.get_attributes()
             )
-            cursor = await statement.cursor(*query.arguments)
-            taken, cap = await rows.read(connection, cursor, max_rows, limits)
+            taken, cap = await rows.read(connection, statement, query.arguments, max_rows, limits)
             return ResultSet(columns=columns, rows=taken, cap=cap)
 
     async def _plan(self, connection: Connection, plan: GuardedQuery) -> ResultSet:
@@ -148,10 +148,10 @@ class Database:
             limits = limits or self._limits
             opening = session.opening(limits, application) + check
             path = session.extend(search_path)
-            async with self._pool.place(), AsyncExitStack() as stack:
+            async with self._pool.place() as place, AsyncExitStack() as stack:
                 try:
                     connection = await stack.enter_async_context(
-                        self._transaction(opening, path, limits)
+                        self._transaction(place, opening, path, limits)
                     )
                 except (WrongServer, Lost) as error:
                     if isinstance(error, WrongServer) and not self._hosts.are_several:
@@ -160,7 +160,7 @@ class Database:
                     # leads to what is there now.
                     await self._pool.renew()
                     connection = await stack.enter_async_context(
-                        self._transaction(opening, path, limits)
+                        self._transaction(place, opening, path, limits)
                     )
                 yield connection
         except GuardError as error:
@@ -170,13 +170,13 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(
-        self, opening: str, path: str, limits: Limits
+        self, place: Place, opening: str, path: str, limits: Limits
     ) -> AsyncIterator[Connection]:
         seconds = limits.statement_timeout_seconds
         if self._hosts.should_look_again():
             await self._pool.renew()
         connection = await self._pool.connection()
-        keep = is_open = False
+        keep = is_open = is_over = False
         patience = _CLEANUP_SECONDS
         started = time.monotonic()
         try:
@@ -185,7 +185,7 @@ class Database:
                 is_open = True
                 yield connection
             # A COMMIT would end the transaction without an error; such a session is not kept.
-            keep = connection.is_in_transaction()
+            keep = is_over = connection.is_in_transaction()
         except anyio.get_cancelled_exc_class():
             keep = True
             raise
@@ -204,7 +204,10 @@ class Database:
                 said = Lost(said.message, said.hint)
             raise said from None
         finally:
-            await self._give_back(connection, keep=keep, patience=patience)
+            if is_over:  # all rows are here, and whoever asked need not wait for the rest
+                self._pool.finish_later(place, self._leave(connection, keep=keep))
+            else:
+                await self._give_back(connection, keep=keep, patience=patience)
 
     async def _begin(self, connection: Connection, opening: str, path: str, limits: Limits) -> None:
         """Open the transaction in one round trip; of a server that is silent, expect nothing more.
@@ -216,14 +219,21 @@ class Database:
         watching = session.WATCH_CLIENT if self._watches_client else ""
         seconds = max(CONNECT_SECONDS, limits.lock_timeout_seconds + _LOCK_GRACE_SECONDS)
         with anyio.move_on_after(seconds) as patience:
-            with self._replication.told():
+            with self._replication.told(), versions.told():
                 check = self._replication.check()
-                await _open(connection, opening + check + path + watching)
+                await connection.execute(opening + check + path + watching)
             await self._runaways.check(connection)
         if patience.cancelled_caught:
             connection.terminate()
             await self._pool.renew()
             raise Unavailable(words.SILENT.message, words.SILENT.hint)
+
+    async def _leave(self, connection: Connection, *, keep: bool) -> None:
+        """Give back a connection that answered a moment ago, and should do so again."""
+        started = time.monotonic()
+        await self._give_back(connection, keep=keep, patience=CONNECT_SECONDS)
+        if time.monotonic() - started >= CONNECT_SECONDS:
+            self._pool.note_silence()
 
     async def _give_back(self, connection: Connection, *, keep: bool, patience: float) -> None:
         """Roll back and return the connection, or drop it; never cut short by a cancellation."""
@@ -279,17 +289,3 @@ class Database:
                     return statement
             await self._types.learn(connection)
         raise Unavailable("a type of this result cannot be read", "Cast that column to text.")
-
-
-async def _open(connection: Connection, opening: str) -> None:
-    """Open the transaction in one round trip. Raises: CatalogChanged."""
-    try:
-        await connection.execute(opening)
-    except (
-        asyncpg.DivisionByZeroError,
-        asyncpg.UndefinedTableError,
-        asyncpg.InvalidSchemaNameError,
-    ):
-        raise CatalogChanged(
-            "a relation was changed since the server last looked", "Try again."
-        ) from None

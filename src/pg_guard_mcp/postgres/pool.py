@@ -2,13 +2,15 @@
 
 There are as many places as connections may be open, and a call takes a place before it asks for a
 connection. So whoever waits for a place waits for other calls, which is `busy`, and whoever waits
-for a connection waits for Postgres, which is `unavailable`.
+for a connection waits for Postgres, which is `unavailable`. A place stays taken until the session
+is clean again, which whoever got an answer does not wait for.
 
 How many a role may have open only Postgres knows. Until it has said so there is one place.
 """
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from contextlib import asynccontextmanager, suppress
@@ -23,7 +25,7 @@ from pg_guard_mcp.postgres import inflow, words
 from pg_guard_mcp.postgres.hosts import CONNECT_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Coroutine, Mapping
 
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
@@ -31,6 +33,7 @@ _GRACE_SECONDS = 0.5
 """Who connects knows best why that fails, and has the same time for it."""
 _CLEANUP_SECONDS = 5.0
 _IDLE_SECONDS = 300.0
+_MOMENT_SECONDS = 0.05
 # A server that is gone without a word is noticed after some 15 s, even in a call that only waits.
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 5}
 
@@ -40,6 +43,13 @@ SELECT (SELECT min(allowed) FROM (VALUES (r.rolconnlimit), (d.datconnlimit)) AS 
 FROM pg_catalog.pg_roles AS r, pg_catalog.pg_database AS d
 WHERE r.rolname = session_user AND d.datname = current_database() AND NOT r.rolsuper
 """
+
+
+class Place:
+    """The right to one connection, until all is over that was to be done with it."""
+
+    ending: asyncio.Task[None] | None = None
+    """What is still to be done when the call has its answer."""
 
 
 class Pool:
@@ -52,6 +62,7 @@ class Pool:
         self._failed_at = 0.0
         # Both are made inside the event loop.
         self._places: anyio.CapacityLimiter | None = None
+        self._endings: set[asyncio.Task[None]] = set()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._make = partial(
             asyncpg.create_pool,
@@ -68,7 +79,7 @@ class Pool:
         )
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def place(self) -> AsyncIterator[Place]:
         """Hold a place, which is the right to one connection.
 
         Raises:
@@ -78,10 +89,10 @@ class Pool:
         """
         if self._places is None:
             self._places = anyio.CapacityLimiter(1)
-        places, owner, since = self._places, object(), time.monotonic()
+        places, place, since = self._places, Place(), time.monotonic()
         try:
             with anyio.fail_after(self._wait_seconds):
-                await places.acquire_on_behalf_of(owner)
+                await places.acquire_on_behalf_of(place)
         except TimeoutError:
             raise Busy(
                 "every connection is in use", "Wait for your other calls to end, then try again."
@@ -89,9 +100,22 @@ class Pool:
         try:
             if self._failed_at > since:
                 raise Unavailable(words.UNREACHABLE.message, words.UNREACHABLE.hint)
-            yield
+            yield place
         finally:
-            places.release_on_behalf_of(owner)
+            if place.ending:
+                place.ending.add_done_callback(lambda _: places.release_on_behalf_of(place))
+            else:
+                places.release_on_behalf_of(place)
+
+    def finish_later(self, place: Place, ending: Coroutine[Any, Any, None]) -> None:
+        """Do what is left to do with a connection when its call has ended; it keeps its place."""
+        place.ending = asyncio.get_running_loop().create_task(ending)
+        self._endings.add(place.ending)
+        place.ending.add_done_callback(self._endings.discard)
+
+    def note_silence(self) -> None:
+        """Have those who wait for a place know that Postgres did not answer all the while."""
+        self._failed_at = time.monotonic()
 
     async def connection(self) -> Connection:
         """Give a connection to somebody who has a place.
@@ -104,7 +128,7 @@ class Pool:
             with anyio.fail_after(CONNECT_SECONDS + _GRACE_SECONDS):
                 return await self._connection()
         except TimeoutError:
-            self._failed_at = time.monotonic()
+            self.note_silence()
             raise Unavailable(words.UNREACHABLE.message, words.UNREACHABLE.hint) from None
         except words.DRIVER_ERRORS as error:
             raise words.not_let_in(error) from None
@@ -143,6 +167,11 @@ class Pool:
             self._pool = self._make()
         pool = self._pool
         await pool  # a pool of no connections yet: nothing is sent
+        if self._endings and not pool.get_idle_size():
+            # One that is nearly clean is there sooner than a new one.
+            await asyncio.wait(
+                self._endings, timeout=_MOMENT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
         connection = await pool.acquire()
         if not inflow.of(connection).has_said_goodbye:
             return connection

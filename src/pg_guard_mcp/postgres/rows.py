@@ -1,4 +1,4 @@
-"""A cursor in, as many of its rows out as the caps let through; large cells are left out."""
+"""A prepared statement in, as many rows as the caps let through out; large cells are left out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pg_guard_mcp.postgres import inflow, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pg_guard_mcp.model import Limits
     from pg_guard_mcp.postgres.inflow import Inflow
@@ -20,8 +20,27 @@ _HELD_BYTES = 2 * 1024 * 1024
 """Cells are cut when shown, but are whole until the detectors have seen them."""
 
 
+class _Portal:
+    """A statement's rows, so many at a time; the first come in the round trip that binds it.
+
+    asyncpg's own cursors bind in a round trip of their own, or fetch the same number every time.
+    """
+
+    def __init__(self, statement: Any, arguments: Sequence[str]) -> None:
+        """Ask for nothing yet."""
+        self._cursor: Any = aiter(statement.cursor(*arguments))
+
+    async def fetch(self, count: int) -> list[Any]:
+        """Fetch the next rows, none when there are no more."""
+        cursor = self._cursor
+        if cursor._exhausted:  # noqa: SLF001 - see the class
+            return []
+        fetch = cursor._exec if cursor._portal_name else cursor._bind_exec  # noqa: SLF001 - the same
+        return list(await fetch(count, None))
+
+
 async def read(
-    connection: Any, cursor: Any, max_rows: int, limits: Limits
+    connection: Any, statement: Any, arguments: Sequence[str], max_rows: int, limits: Limits
 ) -> tuple[list[tuple[str | None, ...]], Any]:
     """Fetch rows until a cap is reached, and say which.
 
@@ -30,11 +49,11 @@ async def read(
 
     """
     with _bounded_inflow(connection) as watched:
-        return await _until_full(cursor, watched, max_rows, limits)
+        return await _until_full(_Portal(statement, arguments), watched, max_rows, limits)
 
 
 async def _until_full(
-    cursor: Any, watched: Inflow, max_rows: int, limits: Limits
+    portal: _Portal, watched: Inflow, max_rows: int, limits: Limits
 ) -> tuple[list[tuple[str | None, ...]], Any]:
     """Fetch until a cap is reached: rows, bytes that will be shown, or bytes held or received."""
     rows: list[tuple[str | None, ...]] = []
@@ -42,7 +61,7 @@ async def _until_full(
     most_held = max(_HELD_BYTES, 4 * limits.max_result_bytes)
     chunk_rows = _FIRST_ROWS
     while True:
-        chunk = await cursor.fetch(min(chunk_rows, max_rows + 1 - len(rows)))
+        chunk = await portal.fetch(min(chunk_rows, max_rows + 1 - len(rows)))
         for record in chunk:
             if len(rows) == max_rows:
                 return rows, "rows"

@@ -8,13 +8,16 @@ judged by. From there to the end of the statement nobody can change them.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import asyncpg
 
 from pg_guard_mcp.errors import CatalogChanged
 from pg_guard_mcp.postgres.session import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pg_guard_mcp.model import Definition, Relation
 
@@ -93,6 +96,21 @@ def check(relations: Sequence[Relation], versions: Sequence[tuple[int, str]]) ->
         f" SELECT 1 / (count(*) = {len(versions)})::int FROM pg_class c"
         f" WHERE c.oid IN ({oids}) AND {DIGEST.strip()} IN ({digests})"
     )
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Say in words what `check` found. Raises: CatalogChanged."""
+    try:
+        yield
+    except (
+        asyncpg.DivisionByZeroError,
+        asyncpg.UndefinedTableError,
+        asyncpg.InvalidSchemaNameError,
+    ):
+        raise CatalogChanged(
+            "a relation was changed since the server last looked", "Try again."
+        ) from None
 
 
 def digests(definitions: Sequence[Definition]) -> str:
