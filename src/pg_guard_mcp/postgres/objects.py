@@ -51,6 +51,9 @@ JOIN pg_namespace n ON n.oid = e.extnamespace
 WHERE {USER_SCHEMA}
 """
 
+# Before 14 no range had a multirange, and pg_range had no such column.
+_IS_OF_RANGE = "concat(t.oid) IN (concat(r.rngtypid), to_jsonb(r) ->> 'rngmultitypid')"
+
 # An array type has no entry of its own: it is what its element is.
 _TYPES = f"""
 SELECT n.nspname AS schema, t.typname AS name, t.typtype AS kind, s.typname AS array,
@@ -59,7 +62,7 @@ SELECT n.nspname AS schema, t.typname AS name, t.typtype AS kind, s.typname AS a
             THEN m.extname END AS extension,
        (SELECT json_agg(json_build_array(pn.nspname, pt.typname))
         FROM (SELECT nullif(t.typbasetype, 0) UNION ALL
-              SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+              SELECT r.rngsubtype FROM pg_range r WHERE {_IS_OF_RANGE}
               UNION ALL
               SELECT a.atttypid FROM pg_attribute a
               WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) part (oid)
@@ -74,7 +77,7 @@ SELECT n.nspname AS schema, t.typname AS name, t.typtype AS kind, s.typname AS a
         JOIN pg_amproc ap ON ap.amprocfamily = c.opcfamily
         JOIN pg_proc f ON f.oid IN (r.rngcanonical, r.rngsubdiff, ap.amproc)
         JOIN pg_namespace fn ON fn.oid = f.pronamespace
-        WHERE t.oid IN (r.rngtypid, r.rngmultitypid) AND fn.nspname <> 'pg_catalog') AS code
+        WHERE {_IS_OF_RANGE} AND fn.nspname <> 'pg_catalog') AS code
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_type s ON s.oid = t.typarray
