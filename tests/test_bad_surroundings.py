@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pg_guard_mcp.record.verify import verify
-from tests.postgres.databases import active, backends
+from tests.postgres.databases import active, backends, terminate
 from tests.support.postgres import connected
 from tests.support.server import SLOW, check_accounted, configure, serving
 
@@ -119,7 +119,7 @@ async def test_a_server_that_goes_in_the_middle_of_a_call_and_comes_back_is_foun
             call = server.begin("query", sql=SLOW)
             (process_id,) = await backends(admin, SLOW)
             sockets.unlink()
-            await admin.execute("SELECT pg_terminate_backend($1, 5000)", process_id)
+            await terminate(admin, "pid = $1", process_id)
 
             assert complaint(server.wait(call)) == LOST
             assert complaint(server.query("SELECT 1")) == UNREACHABLE
@@ -140,10 +140,7 @@ async def test_a_database_that_closes_and_opens_again_is_found_again(
         with serving(place, "modern") as server:
             assert_works(server)
             await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            await admin.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1",
-                name,
-            )
+            await terminate(admin, "datname = $1", name)
             assert complaint(server.query("SELECT 1")).startswith("unavailable: ")
 
             await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,6 +79,11 @@ ALLOWED = {
 }
 
 
+def since(function: str) -> int:
+    """Give the first major that can have the function: bodies that Postgres parsed are young."""
+    return 14 if re.search("BEGIN ATOMIC| RETURN [(]", function) else 0
+
+
 def named(number: int, function: str) -> str:
     """Return the function under a name of its own."""
     return function.replace("s.f(", f"s.f{number}(")
@@ -92,6 +98,8 @@ async def catalog_of_all(server: ShopServer) -> Catalog:
                 f"CREATE FUNCTION s.inner_one() {_SQL} AS 'SELECT max(ssn) FROM s.people'"
             )
             for number, function in enumerate((*REFUSED.values(), *ALLOWED.values())):
+                if server.major < since(function):
+                    continue
                 await connection.execute(f"CREATE FUNCTION {named(number, function)}")
         async with opened(shop.admin) as database:
             return await snapshot.take(database, "test")
@@ -113,7 +121,13 @@ def problem_of(number: int, catalog: Catalog) -> str:
     return ""
 
 
-@pytest.mark.parametrize("number", range(len(REFUSED)), ids=list(REFUSED))
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, id=name, marks=pytest.mark.since(since(function)))
+        for number, (name, function) in enumerate(REFUSED.items())
+    ],
+)
 def test_a_function_that_reads_what_is_masked_is_refused(number: int, catalog: Catalog) -> None:
     found = problem_of(number, catalog)
 

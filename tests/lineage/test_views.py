@@ -93,7 +93,7 @@ def test_postgres_15_writes_its_views_so_that_they_are_followed_as_well(
 
     assert {
         name: {column: mask.kind for column, mask in masks.items()} for name, masks in found.items()
-    } == {case["name"]: case["masks"] for case in cases() if "since" not in case}
+    } == {case["name"]: case["masks"] for case in cases() if case.get("since", 0) <= 15}
 
 
 _REVIEWED = """

@@ -156,6 +156,21 @@ async def logged(log: Path, sql: str) -> None:
             await anyio.sleep(0.01)
 
 
+async def terminate(
+    admin: asyncpg.Connection[asyncpg.Record], condition: str, *arguments: object
+) -> None:
+    """End backends, and wait until they are gone, as Postgres itself can since 14."""
+    rows = await admin.fetch(
+        "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
+        f" WHERE pid <> pg_backend_pid() AND {condition}",
+        *arguments,
+    )
+    ended = [row["pid"] for row in rows]
+    async with asyncio.timeout(_DEADLINE_SECONDS):
+        while await admin.fetch("SELECT FROM pg_stat_activity WHERE pid = ANY ($1)", ended):  # noqa: ASYNC110 - see `backends`
+            await anyio.sleep(0.01)
+
+
 async def active(
     admin: asyncpg.Connection[asyncpg.Record], sql: str = "", *, seconds: float = 0
 ) -> list[int]:

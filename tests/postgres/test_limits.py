@@ -11,7 +11,7 @@ from pg_guard_mcp.errors import Busy, Cancelled, DatabaseError, GuardError, Time
 from pg_guard_mcp.model import Limits
 from pg_guard_mcp.postgres import database as module
 from tests.guarding import SHOP, ask, guarding
-from tests.postgres.databases import active, backends, fetch, opened, until_idle, value
+from tests.postgres.databases import active, backends, fetch, opened, terminate, until_idle, value
 from tests.support.postgres import connected
 
 if TYPE_CHECKING:
@@ -234,12 +234,6 @@ async def test_a_call_that_ends_its_own_backend_is_an_unavailable_postgres(
 async def test_connections_that_died_while_idle_are_replaced(fresh_shop: Shop) -> None:
     async with opened(fresh_shop.agent) as database, connected(fresh_shop.admin) as admin:
         await value(database, "SELECT 1")
-        await admin.execute(
-            """
-            SELECT pg_terminate_backend(pid, 5000)
-            FROM pg_stat_activity
-            WHERE datname = current_database() AND pid <> pg_backend_pid()
-            """
-        )
+        await terminate(admin, "datname = current_database()")
 
         assert await value(database, "SELECT 1") == "1"

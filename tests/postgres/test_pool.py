@@ -21,7 +21,7 @@ from pg_guard_mcp.model import Limits
 from pg_guard_mcp.postgres import inflow
 from tests.access.keyrings import keyring_in_memory
 from tests.guarding import ask, execute, guarding, outcome
-from tests.postgres.databases import fetch, opened, settled, value
+from tests.postgres.databases import fetch, opened, settled, terminate, value
 from tests.support.postgres import connect, connected
 from tests.support.proxies import QUERY, proxied
 from tests.support.relay import relaying
@@ -51,16 +51,14 @@ async def role(shop: Shop, options: str = "") -> AsyncIterator[Login]:
     try:
         yield login
     finally:
-        await terminate(shop, login.user)
+        await end_all(shop, login.user)
         await execute(shop.admin, f"DROP OWNED BY {login.user}; DROP ROLE {login.user}")
 
 
-async def terminate(shop: Shop, user: str) -> None:
+async def end_all(shop: Shop, user: str) -> None:
     """End every backend of a role."""
     async with connected(shop.admin) as admin:
-        await admin.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = $1", user
-        )
+        await terminate(admin, "usename = $1", user)
 
 
 async def all_at_once(database: Database, calls: int) -> list[str | None]:
@@ -104,7 +102,7 @@ async def test_the_limit_that_counts_is_the_one_of_today(fresh_shop: Shop) -> No
     ):
         assert len(set(await all_at_once(database, 12))) == 1
         await execute(fresh_shop.admin, f"ALTER ROLE {login.user} CONNECTION LIMIT -1")
-        await terminate(fresh_shop, login.user)
+        await end_all(fresh_shop, login.user)
 
         assert len(set(await all_at_once(database, 12))) == 4
 
@@ -243,7 +241,7 @@ async def test_idle_connections_that_were_ended_are_replaced_all_at_once(fresh_s
     async with role(fresh_shop) as login, opened(login, LIMITS) as database:
         before = set(await all_at_once(database, 12))
         await settled(database)
-        await terminate(fresh_shop, login.user)
+        await end_all(fresh_shop, login.user)
 
         after = set(await all_at_once(database, 12))
 
@@ -266,7 +264,7 @@ async def test_a_password_changed_on_the_server_needs_no_restart(
             await execute(fresh_shop.admin, f"ALTER ROLE {login.user} PASSWORD 'second'")
             # Who is in stays in.
             assert await ask(guard, "SELECT 1") == [("1",)]
-            await terminate(fresh_shop, login.user)
+            await end_all(fresh_shop, login.user)
             assert await outcome(guard, "SELECT 1") == "unavailable"
 
             place.credential.write_text("second", encoding="ascii")

@@ -10,7 +10,7 @@ import pytest
 
 from pg_guard_mcp.errors import Internal, Unavailable
 from pg_guard_mcp.model import Limits
-from tests.postgres.databases import fetch, opened, value
+from tests.postgres.databases import fetch, opened, terminate, value
 from tests.support.postgres import connected
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ async def test_a_database_that_closes_and_opens_again_is_found_again(fresh_shop:
     ):
         await value(database, "SELECT 1")
         await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        await admin.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", name
-        )
+        await terminate(admin, "datname = $1", name)
         with pytest.raises(Unavailable):
             await fetch(database, "SELECT 1")
 
@@ -121,11 +119,7 @@ async def test_the_password_is_asked_for_anew_for_every_connection(fresh_shop: S
                 database._pool._make.keywords["password"] = secret
                 await value(database, "SELECT 1")
                 await admin.execute(f"ALTER ROLE {role} PASSWORD 'second'")
-                await admin.execute(
-                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                    " WHERE usename = $1",
-                    role,
-                )
+                await terminate(admin, "usename = $1", role)
 
                 assert await value(database, "SELECT 1") == "1"
         finally:

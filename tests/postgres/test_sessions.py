@@ -122,7 +122,7 @@ async def test_names_are_looked_up_in_pg_catalog_alone(fresh_shop: Shop) -> None
         await admin.execute(
             """
             CREATE TABLE public.pg_database (trap integer);
-            CREATE FUNCTION public.lower(text) RETURNS text LANGUAGE sql RETURN 'trap';
+            CREATE FUNCTION public.lower(text) RETURNS text LANGUAGE sql AS $$ SELECT 'trap' $$;
             """
         )
     async with opened(fresh_shop.admin) as database:

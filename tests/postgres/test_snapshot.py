@@ -241,10 +241,11 @@ async def test_functions_are_those_the_role_may_call_worst_overload_first(
     found = await catalog(
         fresh_shop.agent,
         """
-        CREATE FUNCTION shop.twice(integer) RETURNS integer IMMUTABLE LANGUAGE sql RETURN 2 * $1;
+        CREATE FUNCTION shop.twice(integer) RETURNS integer IMMUTABLE LANGUAGE sql
+            AS 'SELECT 2 * $1';
         CREATE FUNCTION shop.twice(text) RETURNS text VOLATILE SECURITY DEFINER
-            LANGUAGE sql RETURN $1 || $1;
-        CREATE FUNCTION shop.closed() RETURNS integer LANGUAGE sql RETURN 1;
+            LANGUAGE sql AS 'SELECT $1 || $1';
+        CREATE FUNCTION shop.closed() RETURNS integer LANGUAGE sql AS 'SELECT 1';
         REVOKE EXECUTE ON FUNCTION shop.closed() FROM PUBLIC;
         CREATE AGGREGATE shop.total(integer) (sfunc = int4pl, stype = integer);
         CREATE PROCEDURE shop.act() LANGUAGE sql AS 'SELECT 1';

@@ -92,7 +92,7 @@ VALUES = """
     numrange(1.10, 2.20, '[]')
     daterange('-infinity', '2026-01-01')
     tstzrange('2026-01-01+00', NULL)
-    int4multirange(int4range(1, 3), int4range(7, 9))
+    int4multirange(int4range(1, 3), int4range(7, 9)) -- since 14
     'delivered'::shop.order_status
     ARRAY['paid', 'pending']::shop.order_status[]
     'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid
@@ -142,7 +142,7 @@ MADE = """
     CREATE DOMAIN x.made AS x.inner_type;
     CREATE DOMAIN x.deeper AS x.positive;
     CREATE TYPE x.mood AS ENUM ('fine', 'so "so"', 'ne,ver');
-    CREATE TYPE x.span AS RANGE (subtype = numeric, multirange_type_name = x.spans);
+    CREATE TYPE x.span AS RANGE (subtype = numeric);
     CREATE TYPE x.moods AS RANGE (subtype = x.mood);
     CREATE TYPE x.unknown;
     CREATE FUNCTION x.unknown_in(cstring) RETURNS x.unknown LANGUAGE internal IMMUTABLE STRICT
@@ -175,16 +175,16 @@ VALUES_MADE = """
     ARRAY[3.30::x.deeper]
     ARRAY['so "so"', 'ne,ver', 'fine']::x.mood[]
     x.span(1.10, 2.20, '[]')
-    '{[1.10,2.20),[5,6]}'::x.spans
+    '{[1.10,2.20),[5,6]}'::x.span_multirange -- since 14
     ARRAY[x.span(NULL, 1.0)]
     x.moods('fine', 'so "so"', '[]')
     'what, "ever"'::x.unknown
     ARRAY['a b'::x.unknown, NULL, 'c,d']
     ROW('a b'::x.unknown, 1.50::x.positive)
-    nummultirange(numrange(1.10, 2.20), numrange(NULL, 0))
-    '{}'::datemultirange
-    tstzmultirange(tstzrange('2026-01-01+00', '2026-02-01+05:30'))
-    ARRAY[int8multirange(int8range(1, 9007199254740993))]
+    nummultirange(numrange(1.10, 2.20), numrange(NULL, 0)) -- since 14
+    '{}'::datemultirange -- since 14
+    tstzmultirange(tstzrange('2026-01-01+00', '2026-02-01+05:30')) -- since 14
+    ARRAY[int8multirange(int8range(1, 9007199254740993))] -- since 14
     1234567.89::money
     ARRAY[(-0.01)::money]
     ARRAY[INTERVAL '1 mon -00:00:00.000001', NULL]
@@ -197,9 +197,9 @@ VALUES_MADE = """
     ARRAY['$.a'::jsonpath]
     ' b '::varchar(3)
     int8range(9007199254740993, NULL)
-    int8multirange(int8range(1, 2))
+    int8multirange(int8range(1, 2)) -- since 14
     tsrange('-infinity', '2026-01-01 12:00')
-    tsmultirange(tsrange(NULL, '0044-03-15 BC'))
+    tsmultirange(tsrange(NULL, '0044-03-15 BC')) -- since 14
     'postgres=arwdDxt/postgres'::aclitem
     'simple'::regconfig
     'simple'::regdictionary
