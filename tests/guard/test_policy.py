@@ -472,3 +472,11 @@ def test_versions_follow_views_down_to_what_they_read() -> None:
     assert under.versions([top.relation]) == ((1, "one"), (2, "two"), (3, "three"))
     assert under.versions([base.relation, base.relation]) == ((1, "one"),)
     assert under.versions([Relation("shop", "nosuch")]) == ()
+
+
+def test_before_14_extract_is_a_form_of_date_part_and_no_function() -> None:
+    old = policy(catalog(*SHOP.relations.values(), server_version=130_023))
+
+    assert rules("SELECT extract(year from now())", old) == []
+    assert rules("SELECT \"extract\"('year', now())", old) == ["allowed-functions"]
+    assert rules("SELECT pg_catalog.extract('year', now())", old) == ["allowed-functions"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _NAME_BYTES = 63
 NEWEST = 18
 """The newest major whose functions were reviewed."""
+_HAS_EXTRACT = 14
 # Columns go by these names, and as calls on one value they are casts or cannot be made at all.
 _COLUMN_NAMES = frozenset({"oid", "system", "xid", "xml"})
 
@@ -71,6 +72,11 @@ def judge_builtin(name: str, argument_count: int | None, major: int = 0) -> Func
     if not _has(builtin, major):
         return _missing(name, major)
     return _ALLOWED
+
+
+def behind_syntax(name: str, major: int) -> str:
+    """Name the function that a form of the grammar calls on that major; `name` is what 18 calls."""
+    return "date_part" if name == "extract" and 0 < major < _HAS_EXTRACT else name
 
 
 def is_builtin(name: str, major: int = 0) -> bool:

@@ -43,7 +43,10 @@ def allowed_functions(statement: Statement, policy: Policy) -> Iterator[Finding]
             continue  # a field, or a reviewed function on one value
         if use.notation == "call" and policy.names.function(use.schema, use.name):
             continue
-        verdict = functions.judge_builtin(use.name, use.arguments, policy.catalog.major)
+        name, major = use.name, policy.catalog.major
+        if use.notation == "syntax":
+            name = functions.behind_syntax(name, major)
+        verdict = functions.judge_builtin(name, use.arguments, major)
         if use.notation != "attribute" and verdict.allowed and use.schema in {None, "pg_catalog"}:
             continue
         owners = policy.names.extensions.function(use.schema, use.name)
