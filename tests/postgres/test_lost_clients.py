@@ -7,6 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.guarding import ENDLESS
 from tests.postgres.databases import backends, until_idle
 from tests.support.postgres import connected, fresh_database
@@ -29,6 +31,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.since(14)
 async def test_the_query_of_a_server_that_was_killed_is_ended(each_postgres: ShopServer) -> None:
     async with fresh_database(each_postgres) as shop, connected(shop.admin) as admin:
         agent = shop.agent

@@ -29,7 +29,7 @@ VALUES = """
     1e-20::numeric
     123456789012345678901234567890.123456789012345678901234567890
     'NaN'::numeric
-    'Infinity'::numeric
+    'Infinity'::numeric -- since 14
     -0.0::numeric(10, 4)
     0.1::float8
     0.1::float4
@@ -215,7 +215,7 @@ VALUES_MADE = """
     '7'::cid
     '1 2'::oidvector
     123456.123456789012345678901234567890::numeric(60, 30)
-    '-Infinity'::numeric
+    '-Infinity'::numeric -- since 14
     ARRAY[1.0, 'NaN', 1e-10]::numeric[]
     ARRAY[[[1, 2]], [[3, 4]]]
     ARRAY[B'101', NULL]
