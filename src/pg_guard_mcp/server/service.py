@@ -55,6 +55,7 @@ class Service:
         self._opening = anyio.Lock()
         self._calls: dict[anyio.CancelScope, anyio.Event] = {}
         self._asked = anyio.Event()
+        self._is_ending = False
         self._tools = tools.definitions(max_rows=limits.max_rows)
         schemas = {tool.name: tool.input_schema for tool in self._tools}
         hint = CacheHint(ttl_ms=_TOOLS_SECONDS, scope="public")
@@ -84,6 +85,7 @@ class Service:
 
     async def close(self) -> None:
         """End every call, say goodbye to Postgres, and tell where the trail ends."""
+        self._is_ending = True
         calls = tuple(self._calls.items())
         for scope, _ in calls:
             scope.cancel()
@@ -108,6 +110,8 @@ class Service:
             raise MCPError(code=protocol.INVALID_PARAMS, message=f"Unknown tool: {params.name}")
         with anyio.CancelScope() as scope:
             ended = self._calls[scope] = anyio.Event()
+            if self._is_ending:  # it gets onto the trail, and no further
+                scope.cancel()
             try:
                 return await self._result(context, params)
             finally:
