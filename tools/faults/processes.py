@@ -113,8 +113,7 @@ async def end_server(ground: Ground, *, number: signal.Signals, transport: Trans
         ground.asker.told.update(asker.told)
         untold = set(asker.sent) - asker.told.keys()
         (ground.killed if number is signal.SIGKILL else ground.cut_off).update(untold)
-        if "Traceback" in (log := place.stderr.read_text(encoding="utf-8")):
-            ground.wrong.append(f"its log: {log[-500:]}")
+        ground.wrong += place.crashes
     check_ended(ground, worst)
     untold = ground.killed | ground.cut_off
     ground.remark += f"; {len(untold)} calls were told nothing"

@@ -103,7 +103,7 @@ async def tried(fault: Fault, shop: ShopServer, cluster: Cluster, directory: Pat
         wrong += _left(processes)
         stage.part()
         connections = sum([await _connections(each) for each in shops])
-        wrong += _crashes(place)
+        wrong += place.crashes
     return Figures(
         fault=fault.name,
         sent=found.sent,
@@ -136,12 +136,6 @@ def _misjudged(found: Account, ground: Ground) -> list[str]:
         for mark, outcome in outcomes.items()
         if outcome != "cancelled"
     ]
-
-
-def _crashes(place: Place) -> list[str]:
-    """Find where the server itself crashed."""
-    log = place.stderr.read_text(encoding="utf-8", errors="replace")
-    return [line for line in log.splitlines() if "tool_crashed" in line or "Traceback" in line]
 
 
 def _left(processes: Sequence[psutil.Process]) -> list[str]:

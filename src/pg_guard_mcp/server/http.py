@@ -17,6 +17,7 @@ from pydantic import AnyHttpUrl
 from starlette.requests import ClientDisconnect
 
 from pg_guard_mcp.errors import ConfigurationError, Problem
+from pg_guard_mcp.server.crashes import listen_to_loop
 from pg_guard_mcp.server.service import Service
 from pg_guard_mcp.server.signals import end_on_signal
 
@@ -73,6 +74,7 @@ async def serve(
     """
     _check_loopback(host)
     listening = _listen(host, port)
+    listen_to_loop()
     service = Service(limits=limits, open_guard=open_guard, subject=_subject)
     app = service.server.streamable_http_app(
         auth=AuthSettings(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import logging
-import traceback
+import os
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +23,7 @@ from pg_guard_mcp import __version__
 from pg_guard_mcp.errors import Cancelled, GuardError, Internal
 from pg_guard_mcp.model import Client
 from pg_guard_mcp.server import tools
+from pg_guard_mcp.server.crashes import log_crash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,7 @@ class Service:
         self._limits = limits
         self._open_guard = open_guard
         self._subject = subject
+        self._user = _user()  # now: to look it up takes a file, and there may be none left
         self._session_id = uuid.uuid4().hex
         self._guard: Guard | None = None
         self._opening = anyio.Lock()
@@ -81,7 +83,7 @@ class Service:
         except GuardError as error:
             logger.warning("not_ready %s", error.as_text().replace("\n", "; "))
         except Exception as error:  # noqa: BLE001 - getting ready early must not end the server
-            _log_crash("not_ready", error)
+            log_crash("not_ready", error)
 
     async def close(self) -> None:
         """End every call, say goodbye to Postgres, and tell where the trail ends."""
@@ -127,7 +129,7 @@ class Service:
         except GuardError as error:
             return _text(error.as_text(), error=True)
         except Exception as error:  # noqa: BLE001 - the SDK would send its text on
-            _log_crash("tool_crashed", error)
+            log_crash("tool_crashed", error)
             defect = Internal(
                 "the server failed on this call",
                 "Try something simpler; the operator's log has more.",
@@ -167,7 +169,7 @@ class Service:
         return Client(
             name=name,
             version=info.version if info else "",
-            subject=subject or getpass.getuser(),
+            subject=subject or self._user,
             session_id=self._session_id,
             settings_name=subject or name,
         )
@@ -187,12 +189,12 @@ class Service:
                 return self._guard
 
 
-def _log_crash(event: str, error: Exception) -> None:
-    """Log where it crashed, but neither the message nor any local: both can hold rows."""
-    frames = " > ".join(
-        f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
-    )
-    logger.error("%s %s at %s", event, type(error).__name__, frames)
+def _user() -> str:
+    """Name who runs the server; a container's user may have a number only."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 
 def _text(text: str, *, error: bool = False) -> dict[str, Any]:
