@@ -104,6 +104,8 @@ async def tried(fault: Fault, shop: ShopServer, cluster: Cluster, directory: Pat
         stage.part()
         connections = sum([await _connections(each) for each in shops])
         wrong += place.crashes
+    if cut_short := len(ground.killed & found.known & found.lost):
+        ground.remark += f", {cut_short} let through and without an end"
     return Figures(
         fault=fault.name,
         sent=found.sent,
