@@ -7,7 +7,7 @@ tried on one of the majors; everything on both, also what needs root or many sec
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 from tools.faults import FAULTS
@@ -39,7 +39,7 @@ QUICK = {
     "stdin ends at work": 18,
 }
 """On which major each of them is tried on every change."""
-SERVERS = {18: postgres_18_with_shop, 15: postgres_15_with_shop}
+MAJORS = (18, 15)
 TOKEN = "token-of-a-server-that-lives-as-long-as-a-test"  # noqa: S105 - see its text
 
 
@@ -51,10 +51,23 @@ class Ours(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def ours(request: pytest.FixtureRequest) -> Iterator[Ours]:
-    """Run one of the major that is asked for."""
-    with SERVERS[request.param]() as shop:
+def ours_18() -> Iterator[Ours]:
+    """Run PostgreSQL 18."""
+    with postgres_18_with_shop() as shop:
         yield Ours(shop, Cluster(shop.server))
+
+
+@pytest.fixture(scope="module")
+def ours_15() -> Iterator[Ours]:
+    """Run PostgreSQL 15."""
+    with postgres_15_with_shop() as shop:
+        yield Ours(shop, Cluster(shop.server))
+
+
+@pytest.fixture
+def ours(request: pytest.FixtureRequest) -> Ours:
+    """Give the major that is asked for, which lives on for the next."""
+    return cast("Ours", request.getfixturevalue(f"ours_{request.param}"))  # pytest cannot tell
 
 
 def those(*, quick: bool) -> list[ParameterSet]:
@@ -66,7 +79,7 @@ def those(*, quick: bool) -> list[ParameterSet]:
             id=f"{fault.name}, {major}",
             marks=[pytest.mark.postgres15] if major == 15 else [],
         )
-        for major in SERVERS
+        for major in MAJORS
         for fault in FAULTS
         if (QUICK.get(fault.name) == major) is quick and not (fault.needs and fault.needs())
     ]

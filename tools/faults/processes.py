@@ -1,8 +1,12 @@
-"""Our own processes are ended: the second parser again and again, the server in mid-call."""
+"""Our own processes are ended: the second parser again and again, the server in mid-call.
+
+Or they are stopped for a while, or may open no more files.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import signal
 import sys
@@ -22,7 +26,14 @@ from tests.support.postgres import connected
 from tests.support.server import http_process
 from tests.support.stdio_asking import stdio_asking
 
-from tools.faults.ground import NO_TRAIL, OTHER_MARKS, Fault, check_ended, seconds_until_ended
+from tools.faults.ground import (
+    NO_TRAIL,
+    OTHER_MARKS,
+    STATEMENT_SECONDS,
+    Fault,
+    check_ended,
+    seconds_until_ended,
+)
 from tools.questions import SLOW, draw, nested
 
 if TYPE_CHECKING:
@@ -42,6 +53,7 @@ _KILLING_SECONDS = 5.0
 _MOST_PAUSE_SECONDS = 1.0
 _TIMES = 3
 _AT_WORK_SECONDS = 0.3
+_CLOSED_SECONDS = 2 * STATEMENT_SECONDS
 _PARSER = "pg_guard_mcp.second_parser"
 _GONE = (httpx2.TransportError, ConnectionResetError)
 _SPARE_FILES = (0, 1, 2, 4, 8, 16)
@@ -153,6 +165,22 @@ async def _ended(process: Process) -> None:
         await anyio.to_thread.run_sync(process.wait)
 
 
+async def suspend(ground: Ground) -> None:
+    """Stop the server as it is and let it go on, as when a laptop is closed and opened."""
+    async with ground.load(_CLIENTS):
+        struck = asyncio.ensure_future(ground.ask("query", sql=SLOW))
+        async with connected(ground.shop.admin) as admin:
+            await backends(admin, SLOW)
+            os.kill(ground.process_id, signal.SIGSTOP)
+            waiting = [asyncio.ensure_future(ground.ask()) for _ in range(_CLIENTS)]
+            await asyncio.sleep(_CLOSED_SECONDS)
+            os.kill(ground.process_id, signal.SIGCONT)
+            await asyncio.gather(*waiting)
+        if not ground.tolerates(await struck):
+            ground.wrong.append(f"the call that was struck: {struck.result().text}")
+        await ground.until_well()
+
+
 async def exhaust_files(ground: Ground) -> None:
     """Leave the server so many file descriptors and no more, and end what it has open."""
     server = psutil.Process(ground.process_id)
@@ -194,6 +222,11 @@ def _of_server(name: str, number: signal.Signals, transport: Transport) -> Fault
 
 
 PROCESSES = (
+    Fault(
+        name="server suspended",
+        happen=suspend,
+        tolerated=("unavailable", "timeout", "busy"),
+    ),
     Fault(name="second parser killed", happen=kill_parsers),
     _of_server("SIGTERM at work", signal.SIGTERM, "http"),
     _of_server("SIGTERM at work", signal.SIGTERM, "stdio"),
