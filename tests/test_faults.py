@@ -91,7 +91,7 @@ async def test_after_a_fault_nothing_is_wrong_lost_or_left(
 ) -> None:
     figures = await tried(fault, ours.shop, ours.cluster, tmp_path)
 
-    assert figures.is_good, figures
+    assert figures.is_good, str(figures)
 
 
 @pytest.mark.faults
@@ -101,7 +101,7 @@ async def test_after_a_fault_that_takes_long_nothing_is_wrong_lost_or_left(
 ) -> None:
     figures = await tried(fault, ours.shop, ours.cluster, tmp_path)
 
-    assert figures.is_good, figures
+    assert figures.is_good, str(figures)
 
 
 async def test_a_call_that_the_trail_does_not_know_is_noticed(

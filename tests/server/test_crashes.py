@@ -51,6 +51,16 @@ async def test_what_nobody_waited_for_is_told_without_its_words(
     assert EMAIL not in caplog.text
 
 
+async def test_that_the_other_side_has_gone_is_no_crash(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    listen_to_loop()
+    lost = {"message": "Task exception was never retrieved", "exception": BrokenPipeError(EMAIL)}
+
+    asyncio.get_running_loop().call_exception_handler(lost)
+
+    assert caplog.messages == ["connection_lost BrokenPipeError Task_exception_was_never_retrieved"]
+
+
 async def test_that_no_file_is_left_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     listen_to_loop()
 

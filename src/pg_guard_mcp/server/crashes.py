@@ -51,6 +51,9 @@ class _Listener:
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in _OUT_OF_FILES:
             logger.error("out_of_resources %s %s", errno.errorcode[error.errno], what)
+        elif isinstance(error, ConnectionError):
+            # The driver says goodbye to connections that were given up, dead ones among them.
+            logger.info("connection_lost %s %s", type(error).__name__, what)
         elif isinstance(error, BaseException):
             log_crash(f"loop_crashed {what}", error)
         else:
