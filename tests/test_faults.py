@@ -16,7 +16,12 @@ from tools.faults.trial import tried
 from tests.support.accounts import account
 from tests.support.asking import asking
 from tests.support.cluster import Cluster
-from tests.support.postgres import ShopServer, postgres_15_with_shop, postgres_18_with_shop
+from tests.support.postgres import (
+    OwnServer,
+    ShopServer,
+    postgres_15_with_shop,
+    postgres_18_with_shop,
+)
 from tests.support.server import configure, http_server
 
 if TYPE_CHECKING:
@@ -46,7 +51,7 @@ TOKEN = "token-of-a-server-that-lives-as-long-as-a-test"  # noqa: S105 - see its
 class Ours(NamedTuple):
     """A Postgres that nobody else uses, so that it may be killed."""
 
-    shop: ShopServer
+    shop: OwnServer
     cluster: Cluster
 
 

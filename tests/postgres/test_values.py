@@ -18,7 +18,7 @@ from tests.support.since import known
 if TYPE_CHECKING:
     from pg_guard_mcp.demo.cluster import Login
     from pg_guard_mcp.postgres.database import Database
-    from tests.support.postgres import Shop, ShopServer
+    from tests.support.postgres import OwnServer, Shop, ShopServer
 
 VALUES = """
     1
@@ -422,9 +422,9 @@ async def test_a_type_younger_than_the_connection_arrives_as_text_like_any_other
         assert await value_of_young_type(database, f"SELECT {expression}") == text
 
 
-async def test_embeddings_arrive_in_the_text_that_psql_shows(postgres: ShopServer) -> None:
+async def test_embeddings_arrive_in_the_text_that_psql_shows(postgres18: OwnServer) -> None:
     """Debian's 15 has no pgvector; the 18 that comes as a wheel has."""
-    expressions = lines(
+    asked = expressions(
         """
         '[1,2.5,-3e-8]'::e.vector
         '[1e30,-0,0.1]'::e.vector(3)
@@ -444,9 +444,10 @@ async def test_embeddings_arrive_in_the_text_that_psql_shows(postgres: ShopServe
         to_json('[1,2]'::e.vector)
         (SELECT array_agg(each) FROM (VALUES ('[1,2]'::e.vector), (NULL), ('[3,4]')) AS v (each))
         (SELECT e.avg(each) FROM (VALUES ('[1,2]'::e.vector), (NULL), ('[3,5]')) AS v (each))
-        """
+        """,
+        postgres18,
     )
-    async with fresh_database(postgres) as shop:
+    async with fresh_database(postgres18) as shop:
         await execute(
             shop.admin,
             """
@@ -458,11 +459,11 @@ async def test_embeddings_arrive_in_the_text_that_psql_shows(postgres: ShopServe
             CREATE DOMAIN e.pair AS e.vector(2);
             """,
         )
-        shown = psql(postgres, "\n".join(f"SELECT {each};" for each in expressions), shop.admin)
+        shown = psql(shop.admin, "\n".join(f"SELECT {each};" for each in asked))
         async with opened(shop.admin) as database:
-            fetched = [await value(database, f"SELECT {each}") for each in expressions]
+            fetched = [await value(database, f"SELECT {each}") for each in asked]
 
-    assert dict(zip(expressions, shown, strict=True)) == {
+    assert dict(zip(asked, shown, strict=True)) == {
         expression: r"\N" if text is None else text
-        for expression, text in zip(expressions, fetched, strict=True)
+        for expression, text in zip(asked, fetched, strict=True)
     }

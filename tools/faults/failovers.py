@@ -22,7 +22,7 @@ from tools.questions import SLOW
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tests.support.postgres import ShopServer
+    from tests.support.postgres import OwnServer
     from tests.support.server import Place
 
     from tools.faults.ground import Ground
@@ -37,7 +37,7 @@ _AS_BEFORE = "UPDATE shop.orders SET total = total - 1"
 
 
 @asynccontextmanager
-async def _behind_pgbouncer(shop: ShopServer, _cluster: Cluster) -> AsyncIterator[Stage]:
+async def _behind_pgbouncer(shop: OwnServer, _cluster: Cluster) -> AsyncIterator[Stage]:
     with pgbouncer(shop, pool_mode="transaction") as bouncer:
         yield Stage(login=bouncer.login(shop.agent), bouncer=bouncer, part=bouncer.stop)
 

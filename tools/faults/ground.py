@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.asking import Asker
     from tests.support.cluster import Cluster
     from tests.support.pgbouncer import PgBouncer
-    from tests.support.postgres import Shop, ShopServer
+    from tests.support.postgres import OwnServer, Shop
     from tests.support.proxies import Proxy
     from tests.support.server import Place
     from tests.support.stdio_asking import StdioAsker
@@ -167,7 +167,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def as_it_is(shop: ShopServer, _cluster: Cluster) -> AsyncIterator[Stage]:
+async def as_it_is(shop: OwnServer, _cluster: Cluster) -> AsyncIterator[Stage]:
     """Put nothing between the server and Postgres."""
     yield Stage(login=shop.agent)
 
@@ -181,7 +181,7 @@ class Fault:
     tolerated: Sequence[str] = ("unavailable",)
     transport: Transport = "http"
     tables: str = ACCESS
-    stage: Callable[[ShopServer, Cluster], AbstractAsyncContextManager[Stage]] = as_it_is
+    stage: Callable[[OwnServer, Cluster], AbstractAsyncContextManager[Stage]] = as_it_is
     """What stands between the server and Postgres."""
     settle: Callable[[Place], AbstractContextManager[Place]] = nullcontext
     """What else the server's place has to have."""

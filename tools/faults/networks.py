@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.support.cluster import Cluster
-    from tests.support.postgres import ShopServer
+    from tests.support.postgres import OwnServer
 
     from tools.faults.ground import Ground
 
@@ -35,13 +35,13 @@ _IN_A_ROW = "SELECT id, 'stall-here' || id AS marked FROM shop.orders ORDER BY i
 
 
 @asynccontextmanager
-async def _behind_a_proxy(shop: ShopServer, _cluster: Cluster) -> AsyncIterator[Stage]:
+async def _behind_a_proxy(shop: OwnServer, _cluster: Cluster) -> AsyncIterator[Stage]:
     with proxied(shop.agent) as proxy:
         yield Stage(login=proxy.login, proxy=proxy)
 
 
 @asynccontextmanager
-async def _on_another_host(shop: ShopServer, cluster: Cluster) -> AsyncIterator[Stage]:
+async def _on_another_host(shop: OwnServer, cluster: Cluster) -> AsyncIterator[Stage]:
     with wired() as wire:
         await cluster.listen_on(wire.here)
         login = replace(shop.agent, host=wire.here)

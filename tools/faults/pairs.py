@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.support.cluster import Cluster
-    from tests.support.postgres import ShopServer
+    from tests.support.postgres import OwnServer
     from tests.support.standby import Node
 
 
@@ -46,7 +46,7 @@ class Pair:
 
 
 @asynccontextmanager
-async def with_standby(shop: ShopServer, _cluster: Cluster) -> AsyncIterator[Stage]:
+async def with_standby(shop: OwnServer, _cluster: Cluster) -> AsyncIterator[Stage]:
     """Run both; the server is told of both, the standby first."""
     with ExitStack() as stack:
         # Both are made by functions that have an event loop of their own.

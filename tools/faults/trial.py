@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.accounts import Account
     from tests.support.asking import Asker
     from tests.support.cluster import Cluster
-    from tests.support.postgres import Shop, ShopServer
+    from tests.support.postgres import OwnServer, Shop
     from tests.support.server import Place
     from tests.support.stdio_asking import StdioAsker
 
@@ -66,7 +66,7 @@ class Figures:
         return not (self.wrong or self.lost or self.backends or self.connections)
 
 
-async def tried(fault: Fault, shop: ShopServer, cluster: Cluster, directory: Path) -> Figures:
+async def tried(fault: Fault, shop: OwnServer, cluster: Cluster, directory: Path) -> Figures:
     """Have it happen to a server under the eyes of its clients, and count."""
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(fault.stage(shop, cluster))
