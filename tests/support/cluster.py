@@ -45,7 +45,7 @@ class Cluster:
         await anyio.to_thread.run_sync(self._restart, mode)
 
     async def listen_on(self, address: str) -> None:
-        """Restart it so that any host can reach it at `address`, too."""
+        """Restart it so that any host can reach it at `address`, too; at none if that is empty."""
         options = self._data / "postmaster.opts"
         told = options.read_text()
         options.write_text(re.sub('(?<=--listen_addresses=)[^"]*', address, told))

@@ -44,8 +44,12 @@ async def _behind_a_proxy(shop: OwnServer, _cluster: Cluster) -> AsyncIterator[S
 async def _on_another_host(shop: OwnServer, cluster: Cluster) -> AsyncIterator[Stage]:
     with wired() as wire:
         await cluster.listen_on(wire.here)
-        login = replace(shop.agent, host=wire.here)
-        yield Stage(login=login, through=wire.inside, wire=wire)
+        try:
+            login = replace(shop.agent, host=wire.here)
+            yield Stage(login=login, through=wire.inside, wire=wire)
+        finally:
+            # The next to have this address may be another Postgres.
+            await cluster.listen_on("")
 
 
 async def stall_in_a_row(ground: Ground) -> None:
