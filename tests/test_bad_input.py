@@ -161,7 +161,7 @@ def server(postgres: ShopServer, tmp_path_factory: pytest.TempPathFactory) -> It
         yield server
         assert server.process.poll() is None
     check_accounted(place)
-    assert b"Traceback" not in place.stderr.read_bytes()
+    assert place.crashes == []
 
 
 def assert_alive(server: Raw) -> None:

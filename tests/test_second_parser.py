@@ -19,9 +19,9 @@ import psutil
 import pytest
 
 from pg_guard_mcp import second_parser
-from pg_guard_mcp.errors import Refused
+from pg_guard_mcp.errors import Refused, Unavailable
 from pg_guard_mcp.guard import syntax
-from pg_guard_mcp.guard.agreement import Disagreement, NoAnswer, NotParsed, Sighting
+from pg_guard_mcp.guard.agreement import Disagreement, NoAnswer, NoParser, NotParsed, Sighting
 from pg_guard_mcp.guard.policy import shape_only
 from pg_guard_mcp.judging import judged
 from pg_guard_mcp.model import Limits
@@ -29,13 +29,14 @@ from pg_guard_mcp.second_parser import Parsers
 from tests.support.corpus import load_cases
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from pg_guard_mcp.model import GuardedQuery
 
 # Each join without its ON doubles the time: 30 of them take days.
 HANGS = "SELECT 1 FROM t" + " LEFT JOIN t NATURAL JOIN t ON true" * 30
+NESTED = "SELECT ((((((CASE WHEN (((a)) = 1) THEN ((((b)))) END)))))) FROM t WHERE ((((a)))) = 1"
 KILLS = "SELECT 1 FROM " + "(" * 40_000
 
 
@@ -93,9 +94,10 @@ async def test_what_it_cannot_read_is_told_as_in_this_process(
 async def test_a_text_that_it_does_not_survive_is_refused_and_the_next_one_read(
     parsers: Parsers, sql: str
 ) -> None:
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoAnswer) as caught:
         await see(parsers, sql)
 
+    assert caught.type is NoAnswer
     assert (await see(parsers, "SELECT a FROM t")).relations == {(None, "t")}
 
 
@@ -198,13 +200,37 @@ async def test_a_task_cancelled_without_mercy_leaves_the_next_its_own_answer(
     assert (await see(parsers, "SELECT a FROM second")).relations == {(None, "second")}
 
 
-async def test_where_no_process_can_be_made_a_statement_is_refused(
-    parsers: Parsers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(second_parser, "_COMMAND", (str(tmp_path / "nothing"),))
+ENDS_ITSELF = "import os; os.kill(os.getpid(), {number})"
 
-    with pytest.raises(Refused):
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["no/such/program"],
+        [sys.executable, "-c", "pass"],
+        [sys.executable, "-c", ENDS_ITSELF.format(number=signal.SIGTERM.value)],
+        [sys.executable, "-c", ENDS_ITSELF.format(number=signal.SIGKILL.value)],
+    ],
+)
+async def test_where_no_process_can_be_made_no_statement_is_to_blame(
+    parsers: Parsers, monkeypatch: pytest.MonkeyPatch, command: Sequence[str]
+) -> None:
+    monkeypatch.setattr(second_parser, "_COMMAND", command)
+
+    with pytest.raises(Unavailable):
         await judge(parsers, HANGS)
+
+
+async def test_a_statement_whose_process_is_killed_is_read_by_the_next(parsers: Parsers) -> None:
+    await parsers.warm_up()
+    first = process_id()
+    os.kill(first, signal.SIGSTOP)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(judge, parsers, NESTED)
+        await anyio.wait_all_tasks_blocked()
+        os.kill(first, signal.SIGKILL)
+
+    assert process_id() != first
 
 
 async def test_many_callers_share_few_processes_and_each_gets_its_own_answer() -> None:
@@ -226,7 +252,7 @@ async def test_many_callers_share_few_processes_and_each_gets_its_own_answer() -
 
 async def test_while_all_are_at_work_a_caller_waits_for_a_while_only(parsers: Parsers) -> None:
     async with parsers.one():
-        with pytest.raises(NoAnswer):
+        with pytest.raises(NoParser):
             await see(parsers, "SELECT 1")
 
 

@@ -7,7 +7,7 @@
     ├── TooExpensive       too-expensive: its plan costs more than the limit
     ├── Busy               busy: no connection became free
     ├── DatabaseError      database-error: Postgres said no; our words, its SQLSTATE
-    ├── Unavailable        unavailable: Postgres cannot be reached or did not let us in
+    ├── Unavailable        unavailable: Postgres or the second parser cannot be had
     │   └── CatalogChanged  unavailable: a relation changed since the statement was judged
     ├── AuditUnavailable   audit-unavailable: the trail cannot be written, so nothing runs
     └── Internal           internal: a defect of ours
@@ -116,7 +116,7 @@ class DatabaseError(GuardError):
 
 
 class Unavailable(GuardError):
-    """Postgres cannot be reached, or did not let us in."""
+    """Postgres cannot be reached or did not let us in, or the second parser cannot be asked."""
 
     code = "unavailable"
 

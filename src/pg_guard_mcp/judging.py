@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 import anyio.to_thread
 
 from pg_guard_mcp.guard import policy as policies
-from pg_guard_mcp.guard.agreement import UNLIKE
+from pg_guard_mcp.guard.agreement import UNLIKE, Killed
 from pg_guard_mcp.guard.classify import confirmed, first_reading, gate, read_here, understanding
 from pg_guard_mcp.guard.rewrite import rewrite
 from pg_guard_mcp.guard.rules import RULES
@@ -22,7 +22,7 @@ from pg_guard_mcp.record.telemetry import span
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pg_guard_mcp.guard.classify import Draft
+    from pg_guard_mcp.guard.classify import Draft, Gated
     from pg_guard_mcp.guard.policy import Policy
     from pg_guard_mcp.model import AdmittedStatement, GuardedQuery, Limits, Statement
     from pg_guard_mcp.second_parser import Parsers, SecondParser
@@ -74,12 +74,20 @@ async def _classify(sql: str, limits: Limits, parsers: Parsers) -> Statement:
     if gated.is_plain and len(sql) <= _SHORT:
         return read_here(gated)
     with understanding():
-        async with parsers.one() as parser:
-            parser.begin(sql)
-            draft = await _work(sql, first_reading, gated)
-            if draft.is_read:
-                return await _confirmed(sql, draft, parser)
-        return await _work(sql, confirmed, draft, None)
+        try:
+            return await _read_by_both(sql, gated, parsers)
+        except Killed:
+            return await _read_by_both(sql, gated, parsers)
+
+
+async def _read_by_both(sql: str, gated: Gated, parsers: Parsers) -> Statement:
+    """Have the second parser read in its process while Postgres's grammar reads here."""
+    async with parsers.one() as parser:
+        parser.begin(sql)
+        draft = await _work(sql, first_reading, gated)
+        if draft.is_read:
+            return await _confirmed(sql, draft, parser)
+    return await _work(sql, confirmed, draft, None)
 
 
 async def _confirmed(sql: str, draft: Draft, parser: SecondParser) -> Statement:

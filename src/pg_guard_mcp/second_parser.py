@@ -2,7 +2,8 @@
 
 sqlglot can hang for hours on a kilobyte of text, and its compiled build can neither be interrupted
 nor survive every text. The bounds keep out what is known of that. Whatever else there is happens
-to a process that is ended and made anew, and only that one statement is refused.
+to a process that is ended and made anew, and only that one statement is refused. For a process that
+somebody else has killed, or that cannot be had, no statement is to blame: that is `NoParser`.
 
 Protocol: a number, a length (four bytes each) and the text in UTF-8 go in; a line of JSON with that
 number comes back, and an answer to anything else is no answer. The process
@@ -23,7 +24,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import anyio
 
-from pg_guard_mcp.guard.agreement import Disagreement, NoAnswer, NotParsed, Sighting
+from pg_guard_mcp.guard.agreement import (
+    Disagreement,
+    Killed,
+    NoAnswer,
+    NoParser,
+    NotParsed,
+    Sighting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,6 +50,8 @@ _ENVIRONMENT = (
 )
 _START_SECONDS = 30.0
 _DEADLINE_SECONDS = 3.0
+_KILLED = -9
+"""What is left of a process that SIGKILL ended: by hand, or by a system that is out of memory."""
 _MEMORY_BYTES = 2 << 30
 _NUMBER_BYTES = 4
 
@@ -60,13 +70,13 @@ class Parsers:
         """Give one of them for one statement, waiting for one that is idle.
 
         Raises:
-            NoAnswer: none became idle in time, or it does not start.
+            NoParser: none became idle in time, or it does not start.
 
         """
         try:
             await asyncio.wait_for(self._free.acquire(), _DEADLINE_SECONDS)
         except TimeoutError:
-            raise NoAnswer from None
+            raise NoParser from None
         process = self._idle.pop()
         try:
             await process.start()
@@ -104,7 +114,7 @@ class SecondParser:
         """Start it, if it is not there, and wait until it listens.
 
         Raises:
-            NoAnswer: it does not start.
+            NoParser: it does not start.
 
         """
         is_running = self._process is not None and self._process.returncode is None
@@ -123,10 +133,15 @@ class SecondParser:
                 start_new_session=True,
             )
         except OSError:  # no file descriptor, process or memory is left
-            raise NoAnswer from None
+            raise NoParser from None
         self._owes = True  # the line that says it listens
         self._deadline = asyncio.get_running_loop().time() + _START_SECONDS
-        await self._answer()
+        try:
+            await self._answer()
+        except Killed:
+            raise
+        except NoAnswer:
+            raise NoParser from None
 
     def begin(self, sql: str) -> None:
         """Hand it a text to read."""
@@ -144,6 +159,7 @@ class SecondParser:
         Raises:
             NotParsed: it cannot read the text.
             NoAnswer: it took too long, or died; either way it is ended.
+            Killed: somebody else ended it.
             Disagreement: the text holds what no read has.
 
         """
@@ -177,14 +193,16 @@ class SecondParser:
         await process.wait()
 
     async def _answer(self) -> bytes:
-        line = b""
-        if self._process is not None and self._process.stdout is not None:
+        line, process, found = b"", self._process, None
+        if process is not None and process.stdout is not None:
             with contextlib.suppress(TimeoutError, OSError):
                 async with asyncio.timeout_at(self._deadline):
-                    line = await self._process.stdout.readline()
+                    line = await process.stdout.readline()
+                    if not line.endswith(b"\n"):
+                        found = await process.wait()  # what it died of, before we kill it
         if not line.endswith(b"\n"):
             await self.end()
-            raise NoAnswer
+            raise Killed if found == _KILLED else NoAnswer  # no text makes it die of this signal
         self._owes = False
         return line
 

@@ -18,7 +18,7 @@ from tests.support.since import known
 if TYPE_CHECKING:
     from pg_guard_mcp.demo.cluster import Login
     from pg_guard_mcp.postgres.database import Database
-    from tests.support.postgres import Shop, ShopServer
+    from tests.support.postgres import OwnServer, Shop, ShopServer
 
 VALUES = """
     1
@@ -420,3 +420,50 @@ async def test_a_type_younger_than_the_connection_arrives_as_text_like_any_other
             await admin.execute(definition)
 
         assert await value_of_young_type(database, f"SELECT {expression}") == text
+
+
+async def test_embeddings_arrive_in_the_text_that_psql_shows(postgres18: OwnServer) -> None:
+    """Debian's 15 has no pgvector; the 18 that comes as a wheel has."""
+    asked = expressions(
+        """
+        '[1,2.5,-3e-8]'::e.vector
+        '[1e30,-0,0.1]'::e.vector(3)
+        ARRAY['[1,2]'::e.vector, NULL, '[3]']
+        ARRAY[ARRAY['[1]'::e.vector], ARRAY['[2]'::e.vector]]
+        '[0.1,65504,-1e-7]'::e.halfvec
+        ARRAY['[0.1]'::e.halfvec, NULL]
+        '{1:0.5,3:-2}/5'::e.sparsevec
+        '{}/3'::e.sparsevec
+        ARRAY['{1:1}/2'::e.sparsevec]
+        NULL::e.vector
+        ROW(1, '[1,2]'::e.vector, NULL::e.vector)
+        ROW('a', '[1,2]', ARRAY['[3,4]'::e.vector], '{2:1}/2')::e.thing
+        ARRAY[ROW('a', NULL, '{}', NULL)::e.thing]
+        '[1,2]'::e.pair
+        ARRAY['[1,2]'::e.pair]
+        to_json('[1,2]'::e.vector)
+        (SELECT array_agg(each) FROM (VALUES ('[1,2]'::e.vector), (NULL), ('[3,4]')) AS v (each))
+        (SELECT e.avg(each) FROM (VALUES ('[1,2]'::e.vector), (NULL), ('[3,5]')) AS v (each))
+        """,
+        postgres18,
+    )
+    async with fresh_database(postgres18) as shop:
+        await execute(
+            shop.admin,
+            """
+            CREATE SCHEMA e;
+            CREATE EXTENSION vector SCHEMA e;
+            CREATE TYPE e.thing AS (
+                name text, place e.vector, places e.vector[], sparse e.sparsevec
+            );
+            CREATE DOMAIN e.pair AS e.vector(2);
+            """,
+        )
+        shown = psql(shop.admin, "\n".join(f"SELECT {each};" for each in asked))
+        async with opened(shop.admin) as database:
+            fetched = [await value(database, f"SELECT {each}") for each in asked]
+
+    assert dict(zip(asked, shown, strict=True)) == {
+        expression: r"\N" if text is None else text
+        for expression, text in zip(asked, fetched, strict=True)
+    }

@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from pg_guard_mcp.demo.cluster import EmbeddedServer
 
 _SECONDS = 60
+_LOOK_SECONDS = 0.05
 
 
 class Cluster:
@@ -42,7 +45,7 @@ class Cluster:
         await anyio.to_thread.run_sync(self._restart, mode)
 
     async def listen_on(self, address: str) -> None:
-        """Restart it so that any host can reach it at `address`, too."""
+        """Restart it so that any host can reach it at `address`, too; at none if that is empty."""
         options = self._data / "postmaster.opts"
         told = options.read_text()
         options.write_text(re.sub('(?<=--listen_addresses=)[^"]*', address, told))
@@ -50,7 +53,27 @@ class Cluster:
             rules.write("host all all all scram-sha-256\n")
         await self.restart()
 
+    def _forget_the_dead(self) -> None:
+        """Take away what a killed postmaster left: pg_ctl waits for it, and some inits reap late.
+
+        Not before its backends have gone, for they still write.
+        """
+        with suppress(FileNotFoundError, psutil.NoSuchProcess):
+            if psutil.Process(self.postmaster).status() != psutil.STATUS_ZOMBIE:
+                return
+            for _ in range(int(_SECONDS / _LOOK_SECONDS)):
+                if not any(_cwd(process) == self._data for process in psutil.process_iter()):
+                    # A line each for number, directory, time, port and sockets. (PostgreSQL manual,
+                    # Database File Layout.)
+                    told = (self._data / "postmaster.pid").read_text().split("\n")
+                    (self._data / "postmaster.pid").unlink()
+                    (Path(told[4]) / f".s.PGSQL.{told[3]}.lock").unlink(missing_ok=True)
+                    return
+                time.sleep(_LOOK_SECONDS)
+            raise AssertionError("backends outlive their postmaster")
+
     def _restart(self, mode: str) -> None:
+        self._forget_the_dead()
         subprocess.run(
             [self._pg_ctl, "-D", self._data, "-m", mode, "-w", "-t", str(_SECONDS), "restart"],
             check=True,
@@ -63,3 +86,9 @@ class Cluster:
             group=self._group if os.geteuid() == 0 else None,
             extra_groups=[] if os.geteuid() == 0 else None,
         )
+
+
+def _cwd(process: psutil.Process) -> Path | None:
+    with suppress(psutil.Error):
+        return Path(process.cwd())
+    return None

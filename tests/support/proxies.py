@@ -48,6 +48,8 @@ class Proxy:
         self._marker: bytes | None = None
         self._is_silent = False
         self._server: asyncio.Server | None = None
+        self._served: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self._upstream = login
 
     def hold(self, kind: bytes, text: bytes = b"") -> None:
@@ -89,16 +91,24 @@ class Proxy:
         port = self._server.sockets[0].getsockname()[1]
         self.login = replace(self.login, host="127.0.0.1", port=port)
 
-    def stop(self) -> None:
-        """Listen no more."""
+    async def stop(self) -> None:
+        """Listen no more, and hang up on both sides."""
         if self._server is not None:
             self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        if self._served:
+            await asyncio.wait(self._served, timeout=_WAIT_SECONDS)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            self._served.add(task)
+        self._writers.append(writer)
         with suppress(OSError):
             first = await reader.read(_CHUNK)
             await self._while_silent()
             upstream, downstream = await dial(self._upstream)
+            self._writers.append(downstream)
             downstream.write(first)
             back = asyncio.ensure_future(self._back(upstream, writer))
             await self._forth(reader, downstream)

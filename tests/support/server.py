@@ -94,6 +94,12 @@ class Place:
         return [json.loads(line) for line in self.trail.splitlines()]
 
     @property
+    def crashes(self) -> list[str]:
+        """The lines of its log that say that it, or its event loop, met what nobody foresaw."""
+        log = self.stderr.read_text(encoding="utf-8", errors="replace")
+        return [line for line in log.splitlines() if "_crashed" in line or "Traceback" in line]
+
+    @property
     def written(self) -> bytes:
         """Every byte the server left: on stdout, on stderr and on the trail."""
         streams = (path.read_bytes() for path in (self.stdout, self.stderr) if path.exists())

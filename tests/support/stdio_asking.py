@@ -43,6 +43,7 @@ class StdioAsker:
         self.reads.set()
         self._marks = itertools.count(first_mark)
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._is_gone = False
 
     async def call(self, tool: str, **arguments: object) -> Answer:
         """Call a tool; a cancellation of this cancels the call."""
@@ -60,6 +61,8 @@ class StdioAsker:
 
     def send(self, tool: str, **arguments: object) -> str:
         """Send a call; give its mark."""
+        if self._is_gone:
+            raise ConnectionResetError("the server has gone")
         mark = str(next(self._marks))
         self.sent.append(mark)
         self._waiting[int(mark)] = asyncio.get_running_loop().create_future()
@@ -87,6 +90,11 @@ class StdioAsker:
                 waiting.set_result(answer(CallToolResult.model_validate(message["result"])))
             else:
                 waiting.set_exception(AssertionError(message["error"]["message"]))
+        self._is_gone = True
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(ConnectionResetError("the server has gone"))
+                waiting.exception()  # nobody need wait for it
 
     def end_input(self) -> None:
         """Leave, as a client does."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tools.faults.crashes import CRASHES
 from tools.faults.crowds import CROWDS
+from tools.faults.failovers import FAILOVERS
 from tools.faults.networks import NETWORKS
+from tools.faults.processes import PROCESSES
 from tools.faults.surroundings import SURROUNDINGS
 
-FAULTS = (*CRASHES, *NETWORKS, *SURROUNDINGS, *CROWDS)
+FAULTS = (*CRASHES, *FAILOVERS, *NETWORKS, *SURROUNDINGS, *PROCESSES, *CROWDS)

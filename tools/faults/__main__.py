@@ -1,6 +1,6 @@
 """Have everything go wrong that may, and print what came of it.
 
-    uv run python -m tools.faults [WORD ...] [--json]
+    uv run python -m tools.faults [WORD ...] [--major 15] [--json]
 
 With words, only the faults whose name holds one of them. Network namespaces, file systems of their
 own and a clock that jumps need Linux, root, iproute2 and faketime; what a machine has not is said
@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.cluster import Cluster
-from tests.support.postgres import postgres_18_with_shop
+from tests.support.postgres import postgres_15_with_shop, postgres_18_with_shop
 
 from tools.faults import FAULTS
-from tools.faults.ground import tried
+from tools.faults.trial import tried
 
 if TYPE_CHECKING:
-    from tools.faults.ground import Figures
+    from tools.faults.trial import Figures
 
+_SERVERS = {18: postgres_18_with_shop, 15: postgres_15_with_shop}
 _COLUMNS = (
     "fault",
     "sent",
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Try the faults, and report."""
     parser = argparse.ArgumentParser(prog="python -m tools.faults")
     parser.add_argument("words", nargs="*", metavar="WORD")
+    parser.add_argument("--major", type=int, choices=_SERVERS, default=18, help="of Postgres")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args(arguments)
     chosen = [
@@ -55,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.json:
         _say(_row(dict(zip(_COLUMNS, _COLUMNS, strict=True))))
     good = True
-    with tempfile.TemporaryDirectory() as directory, postgres_18_with_shop() as server:
+    with tempfile.TemporaryDirectory() as directory, _SERVERS[options.major]() as server:
         cluster = Cluster(server.server)
         for number, fault in enumerate(chosen):
             if fault.needs is not None and (missing := fault.needs()):

@@ -1,4 +1,4 @@
-"""Postgres dies: one backend, all of it, and all of it in good order."""
+"""Postgres dies: one backend, all of it, all of it in good order, and every backend of ours."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _CLIENTS = 8
 _DEAD_SECONDS = 1.0
+_TIMES = 60
+_BETWEEN_SECONDS = 0.05
 
 
 async def kill_backend(ground: Ground) -> None:
@@ -51,6 +53,17 @@ async def restart(ground: Ground) -> None:
         await ground.until_well()
 
 
+async def terminate(ground: Ground) -> None:
+    """End every connection again and again, as an administrator does with a runaway role."""
+    ended = 0
+    async with ground.load(2 * _CLIENTS):
+        for _ in range(_TIMES):
+            ended += await ground.end_connections()
+            await asyncio.sleep(_BETWEEN_SECONDS)
+        await ground.until_well()
+    ground.remark = f"{ended} connections ended"
+
+
 CRASHES = (
     Fault(name="backend killed (SIGKILL)", happen=kill_backend),
     Fault(
@@ -59,4 +72,5 @@ CRASHES = (
         tolerated=("unavailable", "timeout", "busy"),
     ),
     Fault(name="restart under load", happen=restart),
+    Fault(name="all backends terminated", happen=terminate),
 )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
-from tests.postgres.databases import active, backends
+from tests.postgres.databases import backends
 from tests.support.postgres import connected
 from tests.support.stdio_asking import StdioAsker, stdio_asking
 
-from tools.faults.ground import Fault
+from tools.faults.ground import (
+    MOST_SECONDS,
+    OTHER_MARKS,
+    Fault,
+    check_ended,
+    seconds_until_ended,
+)
 from tools.questions import SLOW
 
 if TYPE_CHECKING:
@@ -23,8 +28,6 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 POOL = 4
-MOST_SECONDS = 1.0
-"""How long a query may go on that nobody waits for any more."""
 _CROWD = 200
 _CALLS_EACH = 3
 _UNREAD = 150
@@ -33,7 +36,6 @@ _TIMES_LEFT = 2
 _TIMES_ANY = 100
 _ANY_MOMENT_SECONDS = 0.06
 _LOOK_SECONDS = 0.005
-_OTHER_MARKS = 1_000_000
 _LARGE = "SELECT id, repeat('x', 900) AS filler FROM shop.orders ORDER BY id LIMIT 50"
 
 
@@ -64,7 +66,7 @@ async def never_read(ground: Ground) -> None:
     async with connected(ground.shop.admin) as admin:
         await _until_still(ground, admin)
     other = replace(ground.place, stderr=ground.place.stderr.with_suffix(".other"))
-    async with stdio_asking(other, first_mark=_OTHER_MARKS) as second:
+    async with stdio_asking(other, first_mark=OTHER_MARKS) as second:
         if (answer := await second.call("query", sql="SELECT 1")).rows != [("1",)]:
             ground.wrong.append(f"a server beside it: {answer.text}")
     asker.sent.extend(second.sent)
@@ -86,8 +88,8 @@ async def cancel_at_work(ground: Ground) -> None:
             await backends(admin, sql)
             ground.cancelled.add(ground.asker.sent[-1])
             call.cancel()
-            worst = max(worst, await _seconds_until_ended(admin))
-    _check_ended(ground, worst)
+            worst = max(worst, await seconds_until_ended(admin))
+    check_ended(ground, worst)
 
 
 async def cancel_at_any_moment(ground: Ground) -> None:
@@ -101,8 +103,8 @@ async def cancel_at_any_moment(ground: Ground) -> None:
             ground.withdrawn.add(ground.asker.sent[-1])
             call.cancel()
             await asyncio.wait([call])
-            worst = max(worst, await _seconds_until_ended(admin))
-    _check_ended(ground, worst)
+            worst = max(worst, await seconds_until_ended(admin))
+    check_ended(ground, worst)
 
 
 async def leave(ground: Ground) -> None:
@@ -110,7 +112,7 @@ async def leave(ground: Ground) -> None:
     worst = 0.0
     for number in range(_TIMES_LEFT):
         place = replace(ground.place, stderr=ground.place.stderr.with_suffix(".other"))
-        first = _OTHER_MARKS + number
+        first = OTHER_MARKS + number
         async with (
             connected(ground.shop.admin) as admin,
             stdio_asking(place, first_mark=first) as other,
@@ -118,25 +120,12 @@ async def leave(ground: Ground) -> None:
             mark = other.send("query", sql=f"{SLOW} WHERE a.id <> -{number}")
             await backends(admin, SLOW)
             other.end_input()
-            worst = max(worst, await _seconds_until_ended(admin))
+            worst = max(worst, await seconds_until_ended(admin))
             if await other.process.wait():
                 ground.wrong.append("the server did not end well")
         ground.asker.sent.append(mark)
         ground.cancelled.add(mark)
-    _check_ended(ground, worst)
-
-
-async def _seconds_until_ended(admin: Connection) -> float:
-    started = time.monotonic()
-    while await active(admin, SLOW):  # noqa: ASYNC110 - Postgres tells nobody when a query ends
-        await asyncio.sleep(_LOOK_SECONDS)
-    return time.monotonic() - started
-
-
-def _check_ended(ground: Ground, worst: float) -> None:
-    ground.remark = f"queries ended after {worst:.2f} s at most"
-    if worst > MOST_SECONDS:
-        ground.wrong.append(f"a query went on for {worst:.1f} s")
+    check_ended(ground, worst)
 
 
 async def _most_connections(ground: Ground, over: asyncio.Event) -> int:

@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from tests.postgres.databases import active
-from tests.support.accounts import account
-from tests.support.asking import asking
-from tests.support.postgres import connect, connected
-from tests.support.server import configure, http_process
-from tests.support.stdio_asking import stdio_asking
+from tests.support.postgres import connected
 
-from tools.questions import draw, learn, orders
+from tools.questions import SLOW, draw, orders
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
-    from pathlib import Path
 
-    from tests.support.accounts import Account
+    import asyncpg
     from tests.support.answers import Answer
     from tests.support.asking import Asker
     from tests.support.cluster import Cluster
-    from tests.support.postgres import Shop
+    from tests.support.pgbouncer import PgBouncer
+    from tests.support.postgres import OwnServer, Shop
     from tests.support.proxies import Proxy
     from tests.support.server import Place
     from tests.support.stdio_asking import StdioAsker
     from tests.support.wires import Wire
 
     from pg_guard_mcp.demo.cluster import Login
-    from tools.questions import Truth
+    from tools.faults.pairs import Pair
+    from tools.questions import Question, Truth
 
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+Transport = Literal["http", "stdio"]
 NO_TRAIL = "audit-unavailable"
 STATEMENT_SECONDS = 3
 ACCESS = f"""
@@ -48,36 +47,12 @@ schemas = ["shop"]
 statement_timeout_seconds = {STATEMENT_SECONDS}
 """
 _WELL_SECONDS = 30.0
-_ENDED_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """What a fault did, in numbers."""
-
-    fault: str
-    sent: int
-    verdicts: int
-    lost: int
-    """Calls that the trail should know and does not; those told that it cannot be written not."""
-    wrong: tuple[str, ...]
-    """Answers that were neither right nor an honest error, and what is wrong with the trail."""
-    backends: int
-    """Queries at work when every call had ended."""
-    connections: int
-    """Connections when the server had ended."""
-    slowest: float
-    """Seconds that the longest call took."""
-    well: float
-    """Seconds from the end of the fault to the first right answer."""
-    codes: dict[str, int]
-    remark: str = ""
-
-    @property
-    def is_good(self) -> bool:
-        """Whether nothing was wrong, lost or left."""
-        return not (self.wrong or self.lost or self.backends or self.connections)
+MOST_SECONDS = 1.0
+"""How long a query may go on that nobody waits for any more."""
+OTHER_MARKS = 1_000_000
+"""From here on are the marks of calls to a server beside the first."""
+_LOOK_SECONDS = 0.005
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,7 +67,7 @@ class Ground:
     process_id: int
     truth: Truth
     tolerated: frozenset[str]
-    """The codes that a call may end with while something is wrong."""
+    """What a call may end with while something is wrong: codes, or the rules of refusals."""
     random: Random = field(default_factory=lambda: Random(1))  # noqa: S311 - the same every time
     wrong: list[str] = field(default_factory=list)
     codes: dict[str, int] = field(default_factory=dict)
@@ -100,6 +75,10 @@ class Ground:
     """Marks of calls that were cancelled while Postgres was at work on them."""
     withdrawn: set[str] = field(default_factory=set)
     """Marks of calls that were cancelled at any moment, so maybe before the server read them."""
+    cut_off: set[str] = field(default_factory=set)
+    """Marks of calls that were told nothing, for their server was ended, in good order."""
+    killed: set[str] = field(default_factory=set)
+    """Marks of calls that were told nothing, for their server was killed."""
     slowest: float = 0.0
     well: float = 0.0
     remark: str = ""
@@ -113,12 +92,20 @@ class Ground:
         else:
             answer = await self.asker.call(tool, **arguments)
         self.slowest = max(self.slowest, time.monotonic() - started)
+        self.note(question, answer)
+        return answer
+
+    def note(self, question: Question | None, answer: Answer) -> None:
+        """Count an answer; it is wrong if it is neither right nor an error that may be now."""
         code = answer.code or "answered"
         self.codes[code] = self.codes.get(code, 0) + 1
         problem = question.fault(answer) if question is not None else None
-        if problem is not None and answer.code not in self.tolerated:
-            self.wrong.append(f"{question.kind if question else tool}: {problem}")
-        return answer
+        if question is not None and problem is not None and not self.tolerates(answer):
+            self.wrong.append(f"{question.kind}: {problem}")
+
+    def tolerates(self, answer: Answer) -> bool:
+        """Tell whether a call may end like that while something is wrong."""
+        return not self.tolerated.isdisjoint({answer.code, *answer.rules})
 
     @asynccontextmanager
     async def load(self, clients: int) -> AsyncIterator[None]:
@@ -142,6 +129,15 @@ class Ground:
             await asyncio.sleep(_PAUSE_SECONDS)
         self.well = max(self.well, time.monotonic() - started)
 
+    async def end_connections(self) -> int:
+        """Have Postgres end every connection of the server; give how many there were."""
+        async with connected(self.shop.admin) as admin:
+            ended = await admin.fetchval(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = $1",
+                self.shop.agent.user,
+            )
+        return int(ended)
+
     async def _trouble(self) -> str | None:
         question = orders(self.random, self.truth)
         return question.fault(await self.ask(question.tool, **question.arguments))
@@ -149,7 +145,7 @@ class Ground:
     async def _until(self, over: asyncio.Event) -> None:
         while not over.is_set():
             answer = await self.ask()
-            if answer.code in self.tolerated:
+            if self.tolerates(answer):
                 await asyncio.sleep(_PAUSE_SECONDS)
 
 
@@ -162,10 +158,17 @@ class Stage:
     """The command that starts the server's command."""
     proxy: Proxy | None = None
     wire: Wire | None = None
+    bouncer: PgBouncer | None = None
+    pair: Pair | None = None
+    shops: Sequence[Shop] = ()
+    """Where the answers come from, if it is another Postgres than that of all faults."""
+    part: Callable[[], None] = lambda: None
+    """Ends what has connections of its own, before connections are counted."""
 
 
 @asynccontextmanager
-async def _as_it_is(shop: Shop, _cluster: Cluster) -> AsyncIterator[Stage]:
+async def as_it_is(shop: OwnServer, _cluster: Cluster) -> AsyncIterator[Stage]:
+    """Put nothing between the server and Postgres."""
     yield Stage(login=shop.agent)
 
 
@@ -176,9 +179,9 @@ class Fault:
     name: str
     happen: Callable[[Ground], Awaitable[None]]
     tolerated: Sequence[str] = ("unavailable",)
-    transport: Literal["http", "stdio"] = "http"
+    transport: Transport = "http"
     tables: str = ACCESS
-    stage: Callable[[Shop, Cluster], AbstractAsyncContextManager[Stage]] = _as_it_is
+    stage: Callable[[OwnServer, Cluster], AbstractAsyncContextManager[Stage]] = as_it_is
     """What stands between the server and Postgres."""
     settle: Callable[[Place], AbstractContextManager[Place]] = nullcontext
     """What else the server's place has to have."""
@@ -186,104 +189,16 @@ class Fault:
     """Names what this machine has not and the fault needs."""
 
 
-async def tried(fault: Fault, shop: Shop, cluster: Cluster, directory: Path) -> Figures:
-    """Have it happen to a server under the eyes of its clients, and count."""
-    async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(fault.stage(shop, cluster))
-        configured = configure(directory, stage.login, fault.tables)
-        place = stack.enter_context(fault.settle(configured))
-        server = await stack.enter_async_context(AsyncExitStack())
-        asker, process_id = await _server(fault, place, stage, server)
-        async with connected(shop.admin) as admin:
-            truth = await learn(admin)
-        ground = Ground(
-            shop=shop,
-            cluster=cluster,
-            stage=stage,
-            place=place,
-            asker=asker,
-            process_id=process_id,
-            truth=truth,
-            tolerated=frozenset(fault.tolerated),
-        )
-        await ground.until_well()
-        ground.well = ground.slowest = 0.0
-        await fault.happen(ground)
-        await ground.until_well()
-        # What is sound answers all of them, and tolerates nothing.
-        ground.tolerated = frozenset()
-        await asyncio.gather(*(ground.ask() for _ in range(16)))
-        backends = await until_ended(shop)
-        # The server ends first, and what its place had while it ran goes last.
-        await server.aclose()
-        found = account(place, asker.sent)
-        told = {mark for mark, answer in asker.told.items() if answer.code == NO_TRAIL}
-        wrong = [*ground.wrong, *found.problems, *_misjudged(found, ground)]
-        connections = await _connections(shop)
-        wrong += _crashes(place)
-    return Figures(
-        fault=fault.name,
-        sent=found.sent,
-        verdicts=found.verdicts,
-        lost=len(found.lost - told - ground.withdrawn),
-        wrong=tuple(wrong),
-        backends=backends,
-        connections=connections,
-        slowest=ground.slowest,
-        well=ground.well,
-        codes=ground.codes,
-        remark=ground.remark,
-    )
+async def seconds_until_ended(admin: Connection) -> float:
+    """Wait until no slow query is at work; give how long that took."""
+    started = time.monotonic()
+    while await active(admin, SLOW):  # noqa: ASYNC110 - Postgres tells nobody when a query ends
+        await asyncio.sleep(_LOOK_SECONDS)
+    return time.monotonic() - started
 
 
-async def until_ended(shop: Shop, sql: str = "") -> int:
-    """Wait until no query is at work; give how many are when that takes too long."""
-    deadline = time.monotonic() + _ENDED_SECONDS
-    async with connected(shop.admin) as admin:
-        while (left := await active(admin, sql)) and time.monotonic() < deadline:  # noqa: ASYNC110 - Postgres tells nobody
-            await asyncio.sleep(_PAUSE_SECONDS)
-    return len(left)
-
-
-def _misjudged(found: Account, ground: Ground) -> list[str]:
-    """Find what the client cancelled and the trail says ended otherwise."""
-    outcomes = {mark: found.outcome_of.get(mark) for mark in ground.cancelled}
-    outcomes |= {m: found.outcome_of[m] for m in ground.withdrawn & found.outcome_of.keys()}
-    return [
-        f"call {mark} is {outcome} on the trail, and was cancelled"
-        for mark, outcome in outcomes.items()
-        if outcome != "cancelled"
-    ]
-
-
-def _crashes(place: Place) -> list[str]:
-    """Find where the server itself crashed."""
-    log = place.stderr.read_text(encoding="utf-8", errors="replace")
-    return [line for line in log.splitlines() if "tool_crashed" in line or "Traceback" in line]
-
-
-async def _server(
-    fault: Fault, place: Place, stage: Stage, stack: AsyncExitStack
-) -> tuple[Asker | StdioAsker, int]:
-    if fault.transport == "stdio":
-        asker = await stack.enter_async_context(stdio_asking(place, through=stage.through))
-        return asker, asker.process.pid
-    token = secrets.token_urlsafe(32)
-    url, process = stack.enter_context(http_process(place, token))
-    return await stack.enter_async_context(asking(url, token)), process.pid
-
-
-async def _connections(shop: Shop) -> int:
-    """Count the server's connections once it has ended; Postgres notices within moments."""
-    admin = await connect(replace(shop.admin, database="postgres"))
-    deadline = time.monotonic() + _ENDED_SECONDS
-    try:
-        while True:
-            found = await admin.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE usename = $1", shop.agent.user
-            )
-            if not found or time.monotonic() > deadline:
-                return int(found)
-            await asyncio.sleep(_PAUSE_SECONDS)
-    finally:
-        await admin.close()
+def check_ended(ground: Ground, worst: float) -> None:
+    """Note after how long the last query ended, and whether that was in time."""
+    ground.remark = f"queries ended after {worst:.2f} s at most"
+    if worst > MOST_SECONDS:
+        ground.wrong.append(f"a query went on for {worst:.1f} s")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.support.cluster import Cluster
-    from tests.support.postgres import Shop
+    from tests.support.postgres import OwnServer
 
     from tools.faults.ground import Ground
 
@@ -35,17 +35,21 @@ _IN_A_ROW = "SELECT id, 'stall-here' || id AS marked FROM shop.orders ORDER BY i
 
 
 @asynccontextmanager
-async def _behind_a_proxy(shop: Shop, _cluster: Cluster) -> AsyncIterator[Stage]:
+async def _behind_a_proxy(shop: OwnServer, _cluster: Cluster) -> AsyncIterator[Stage]:
     with proxied(shop.agent) as proxy:
         yield Stage(login=proxy.login, proxy=proxy)
 
 
 @asynccontextmanager
-async def _on_another_host(shop: Shop, cluster: Cluster) -> AsyncIterator[Stage]:
+async def _on_another_host(shop: OwnServer, cluster: Cluster) -> AsyncIterator[Stage]:
     with wired() as wire:
         await cluster.listen_on(wire.here)
-        login = replace(shop.agent, host=wire.here)
-        yield Stage(login=login, through=wire.inside, wire=wire)
+        try:
+            login = replace(shop.agent, host=wire.here)
+            yield Stage(login=login, through=wire.inside, wire=wire)
+        finally:
+            # The next to have this address may be another Postgres.
+            await cluster.listen_on("")
 
 
 async def stall_in_a_row(ground: Ground) -> None:

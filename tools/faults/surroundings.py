@@ -1,20 +1,24 @@
-"""What is around the server fails: the disk is full, the keyring is locked, the clock jumps."""
+"""What is around the server fails: its disk, its keyring, its password, its lock, its clock."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import subprocess
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import lock_descriptor, unlock_descriptor
 from tests.postgres.databases import active
 from tests.support import file_keyring
 from tests.support.postgres import connected
 
+from pg_guard_mcp.record.chain import LOCK_FILE
 from tools.faults.ground import NO_TRAIL, Fault
 from tools.questions import SLOW
 
@@ -28,6 +32,11 @@ if TYPE_CHECKING:
 _CLIENTS = 4
 _DISK_BYTES = 4 * 1024 * 1024
 _LASTS_SECONDS = 1.0
+_HELD_SECONDS = 8.0
+_AT_ONCE = 16
+_MOST_SECONDS = 6.0
+"""The first waits for the lock, and all others but a little, one after the other."""
+_LOOK_SECONDS = 0.002
 _ROOT = Path(__file__).parents[2]
 _FILLER = "filler"
 _CLOCK = "clock"
@@ -91,18 +100,61 @@ async def lock_keyring(ground: Ground) -> None:
         lock = ground.place.credential.with_suffix(trouble)
         async with ground.load(_CLIENTS):
             lock.touch()
-            async with connected(ground.shop.admin) as admin:
-                await admin.execute(
-                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                    " WHERE usename = $1",
-                    ground.shop.agent.user,
-                )
+            await ground.end_connections()
             struck = await ground.ask("query", sql="SELECT 1")
             if struck.code not in {"unavailable", "busy"}:
                 ground.wrong.append(f"without a credential: {struck.text}")
             await asyncio.sleep(_LASTS_SECONDS)
             lock.unlink()
             await ground.until_well()
+
+
+async def rotate_password(ground: Ground) -> None:
+    """Change the role's password and end all connections; what the server is told comes later."""
+    agent = ground.shop.agent
+    try:
+        async with ground.load(_CLIENTS):
+            for password in (secrets.token_urlsafe(), agent.password):
+                await _set_password(ground, password)
+                await ground.end_connections()
+                struck = await ground.ask("query", sql="SELECT 1")
+                if struck.code not in {"unavailable", "busy"}:
+                    ground.wrong.append(f"with a password of old: {struck.text}")
+                await asyncio.sleep(_LASTS_SECONDS)
+                ground.place.credential.write_text(password, encoding="ascii")
+                await ground.until_well()
+    finally:
+        await _set_password(ground, agent.password)
+
+
+async def _set_password(ground: Ground, password: str) -> None:
+    async with connected(ground.shop.admin) as admin:
+        await admin.execute(f"ALTER ROLE {ground.shop.agent.user} PASSWORD '{password}'")
+
+
+async def hold_lock(ground: Ground) -> None:
+    """Hold the trail's lock in another process, this one: nothing runs that cannot be recorded."""
+    descriptor = os.open(ground.place.audit / LOCK_FILE, os.O_RDWR)
+    try:
+        async with ground.load(_CLIENTS):
+            while not lock_descriptor(descriptor, blocking=False):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(_LOOK_SECONDS)
+            since = time.monotonic()
+            calls = (ground.ask("query", sql=SLOW) for _ in range(_AT_ONCE))
+            for struck in await asyncio.gather(*calls):
+                if struck.code != NO_TRAIL:
+                    ground.wrong.append(f"without a trail: {struck.text}")
+            async with connected(ground.shop.admin) as admin:
+                if await active(admin, SLOW):
+                    ground.wrong.append("a query ran that the trail does not know")
+            if ground.slowest > _MOST_SECONDS:
+                ground.wrong.append(f"without a lock a call took {ground.slowest:.1f} s")
+            await asyncio.sleep(max(0.0, _HELD_SECONDS - (time.monotonic() - since)))
+            unlock_descriptor(descriptor)
+            await ground.until_well()
+            ground.remark = f"held for {time.monotonic() - since - ground.well:.1f} s"
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -156,6 +208,16 @@ SURROUNDINGS = (
         happen=lock_keyring,
         tolerated=("unavailable", "busy"),
         settle=_own_keyring,
+    ),
+    Fault(
+        name="password rotated",
+        happen=rotate_password,
+        tolerated=("unavailable", "busy"),
+    ),
+    Fault(
+        name="trail locked by another process",
+        happen=hold_lock,
+        tolerated=(NO_TRAIL,),
     ),
     Fault(name="clock jumps", happen=jump, tolerated=(), settle=_own_clock, needs=_no_clock),
 )

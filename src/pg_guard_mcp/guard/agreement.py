@@ -46,6 +46,14 @@ class NoAnswer(ValueError):
     """The second parser did not come to an end, or died of the text."""
 
 
+class NoParser(NoAnswer):
+    """There is no second parser to ask, and the text is not to blame for that."""
+
+
+class Killed(NoParser):
+    """Somebody killed it while it read; the next one need not be."""
+
+
 class Disagreement(ValueError):
     """The two parsers saw different statements; the message names the kind of difference."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from pg_guard_mcp.errors import Refused
+from pg_guard_mcp.errors import Refused, Unavailable
 from pg_guard_mcp.guard import agreement, bounds, functions, grammar, lexer, reading
 from pg_guard_mcp.guard.agreement import Sighting
 from pg_guard_mcp.guard.amounts import amounts
@@ -164,6 +164,7 @@ def understanding() -> Iterator[None]:
 
     Raises:
         Refused: it cannot read the text, sees something else in it, or comes to no end.
+        Unavailable: there is none to ask.
 
     """
     try:
@@ -172,6 +173,11 @@ def understanding() -> Iterator[None]:
         raise Refused([_not_understood("the second parser cannot read it")]) from None
     except agreement.Disagreement as error:
         raise Refused([_not_understood(f"two parsers disagree on its {error}")]) from None
+    except agreement.NoParser:
+        raise Unavailable(
+            "the second parser cannot be asked",
+            "Try again; if it stays so, tell the operator: memory, processes or files are short.",
+        ) from None
     except agreement.NoAnswer:
         raise Refused([_TOO_HARD]) from None
 

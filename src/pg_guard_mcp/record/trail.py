@@ -38,6 +38,8 @@ CHECKPOINT_EVERY = 100
 """The head is told to the log and to OpenTelemetry each time so many lines have been written."""
 
 _LOCK_POLL_SECONDS = 0.001
+_IMPATIENT_SECONDS = 0.05
+"""How long to wait for a lock that was once waited for in vain: nobody is served meanwhile."""
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -92,6 +94,7 @@ class Trail:
         self._clock = clock
         self._head = chain.EMPTY
         self._size = 0
+        self._patience = lock_seconds
 
     @classmethod
     def open(
@@ -243,12 +246,14 @@ class Trail:
         """Hold the trail against every other server and thread."""
         flags = os.O_RDWR | os.O_CREAT | chain.OPEN_FLAGS
         descriptor = os.open(self._directory / chain.LOCK_FILE, flags, 0o600)
-        deadline = time.monotonic() + self._lock_seconds
+        deadline = time.monotonic() + self._patience
         try:
             while not lock_descriptor(descriptor, blocking=False):
                 if time.monotonic() > deadline:
+                    self._patience = min(self._patience, _IMPATIENT_SECONDS)
                     raise TimeoutError(errno.ETIMEDOUT, "another process holds the lock")
                 time.sleep(_LOCK_POLL_SECONDS)
+            self._patience = self._lock_seconds
             try:
                 yield
             finally:

@@ -17,6 +17,7 @@ from pydantic import AnyHttpUrl
 from starlette.requests import ClientDisconnect
 
 from pg_guard_mcp.errors import ConfigurationError, Problem
+from pg_guard_mcp.server.crashes import listen_to_loop
 from pg_guard_mcp.server.service import Service
 from pg_guard_mcp.server.signals import end_on_signal
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 SUBJECT = "bearer"
 _NAMES_OF_HERE = ("127.0.0.1", "localhost", "[::1]")
 _GOODBYE_SECONDS = 5
+_IDLE_SECONDS = 75
+"""After how long a connection is closed that nobody uses: later than clients do, for a call that is
+on its way just then would be lost. HTTPX closes after 5 s, which is uvicorn's default, too."""
 
 
 class _OneToken(TokenVerifier):
@@ -73,6 +77,7 @@ async def serve(
     """
     _check_loopback(host)
     listening = _listen(host, port)
+    listen_to_loop()
     service = Service(limits=limits, open_guard=open_guard, subject=_subject)
     app = service.server.streamable_http_app(
         auth=AuthSettings(
@@ -92,6 +97,7 @@ async def serve(
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=_GOODBYE_SECONDS,
+        timeout_keep_alive=_IDLE_SECONDS,
     )
     server = _Server(config)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import logging
-import traceback
+import os
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +23,7 @@ from pg_guard_mcp import __version__
 from pg_guard_mcp.errors import Cancelled, GuardError, Internal
 from pg_guard_mcp.model import Client
 from pg_guard_mcp.server import tools
+from pg_guard_mcp.server.crashes import log_crash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,11 +51,13 @@ class Service:
         self._limits = limits
         self._open_guard = open_guard
         self._subject = subject
+        self._user = _user()  # now: to look it up takes a file, and there may be none left
         self._session_id = uuid.uuid4().hex
         self._guard: Guard | None = None
         self._opening = anyio.Lock()
         self._calls: dict[anyio.CancelScope, anyio.Event] = {}
         self._asked = anyio.Event()
+        self._is_ending = False
         self._tools = tools.definitions(max_rows=limits.max_rows)
         schemas = {tool.name: tool.input_schema for tool in self._tools}
         hint = CacheHint(ttl_ms=_TOOLS_SECONDS, scope="public")
@@ -80,10 +83,11 @@ class Service:
         except GuardError as error:
             logger.warning("not_ready %s", error.as_text().replace("\n", "; "))
         except Exception as error:  # noqa: BLE001 - getting ready early must not end the server
-            _log_crash("not_ready", error)
+            log_crash("not_ready", error)
 
     async def close(self) -> None:
         """End every call, say goodbye to Postgres, and tell where the trail ends."""
+        self._is_ending = True
         calls = tuple(self._calls.items())
         for scope, _ in calls:
             scope.cancel()
@@ -108,6 +112,8 @@ class Service:
             raise MCPError(code=protocol.INVALID_PARAMS, message=f"Unknown tool: {params.name}")
         with anyio.CancelScope() as scope:
             ended = self._calls[scope] = anyio.Event()
+            if self._is_ending:  # it gets onto the trail, and no further
+                scope.cancel()
             try:
                 return await self._result(context, params)
             finally:
@@ -123,7 +129,7 @@ class Service:
         except GuardError as error:
             return _text(error.as_text(), error=True)
         except Exception as error:  # noqa: BLE001 - the SDK would send its text on
-            _log_crash("tool_crashed", error)
+            log_crash("tool_crashed", error)
             defect = Internal(
                 "the server failed on this call",
                 "Try something simpler; the operator's log has more.",
@@ -163,7 +169,7 @@ class Service:
         return Client(
             name=name,
             version=info.version if info else "",
-            subject=subject or getpass.getuser(),
+            subject=subject or self._user,
             session_id=self._session_id,
             settings_name=subject or name,
         )
@@ -183,12 +189,12 @@ class Service:
                 return self._guard
 
 
-def _log_crash(event: str, error: Exception) -> None:
-    """Log where it crashed, but neither the message nor any local: both can hold rows."""
-    frames = " > ".join(
-        f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
-    )
-    logger.error("%s %s at %s", event, type(error).__name__, frames)
+def _user() -> str:
+    """Name who runs the server; a container's user may have a number only."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 
 def _text(text: str, *, error: bool = False) -> dict[str, Any]:

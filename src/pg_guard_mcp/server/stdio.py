@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 from mcp.server.stdio import stdio_server
 
+from pg_guard_mcp.server.crashes import listen_to_loop
 from pg_guard_mcp.server.lines import CheckedLines
 from pg_guard_mcp.server.service import Service
 from pg_guard_mcp.server.signals import end_on_signal
@@ -22,6 +23,7 @@ async def serve(
     *, limits: Limits, open_guard: Callable[[], Guard], farewell: Callable[[], None]
 ) -> None:
     """Serve until standard input ends, or a signal comes: then `farewell` frees the rest."""
+    listen_to_loop()
     service = Service(limits=limits, open_guard=open_guard, subject=lambda: None)
 
     async def close() -> None:
