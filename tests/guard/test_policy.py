@@ -480,10 +480,10 @@ def test_before_14_extract_is_a_form_of_date_part() -> None:
     assert rules("SELECT extract(year from now())", old) == []
 
 
-@pytest.mark.parametrize(
-    "call", ["\"extract\"('year', now())", "pg_catalog.extract('year', now())"]
-)
-def test_extract_is_not_called_as_a_function(call: str) -> None:
-    """Before 14 there is none, and somebody's own could stand in for it."""
+def test_before_14_there_is_no_extract_that_could_be_called() -> None:
+    """Somebody's own could stand in for it."""
+    old = policy(replace(SHOP, server_version=130_023))
+
+    assert rules("SELECT pg_catalog.extract('year', now())", old) == ["allowed-functions"]
     with pytest.raises(Refused):
-        findings(f"SELECT {call}", policy(replace(SHOP, server_version=130_023)))
+        findings("SELECT \"extract\"('year', now())", old)
