@@ -123,18 +123,19 @@ async def explain(call: ToolCall, guard: Guard) -> str:
             masked = await _masked(result, policy)
         with span("render"):
             behind = policy.masked_below(plan.relations)
-            return _answer(record, render_plan(masked, plan, _tag(), behind))
+            return _answer(record, render_plan(masked, plan, limits, _tag(), behind))
 
 
 async def list_schemas(call: ToolCall, guard: Guard) -> str:
     """Answer with the schemas and relations that may be read."""
+    limits = guard.limits_of(call.client)
     with _on_record(call, guard) as record:
         answer, _ = await _by_names(
             guard,
             call,
             record,
             lambda policy: run_sync(
-                describe.list_schemas, policy, call.schema, call.search, _tag()
+                describe.list_schemas, policy, limits, call.schema, call.search, _tag()
             ),
         )
         record.admitted()
@@ -143,12 +144,15 @@ async def list_schemas(call: ToolCall, guard: Guard) -> str:
 
 async def describe_view(call: ToolCall, guard: Guard) -> str:
     """Answer with one relation's columns, masks, keys and indexes."""
+    limits = guard.limits_of(call.client)
     with _on_record(call, guard) as record:
         answer, _ = await _by_names(
             guard,
             call,
             record,
-            lambda policy: run_sync(describe.describe_view, policy, call.name or "", _tag()),
+            lambda policy: run_sync(
+                describe.describe_view, policy, limits, call.name or "", _tag()
+            ),
         )
         record.admitted()
         return _answer(record, answer)

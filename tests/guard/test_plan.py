@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from pg_guard_mcp.errors import DatabaseError, TooExpensive
 from pg_guard_mcp.guard.detectors import mask
-from pg_guard_mcp.guard.plan import PREFIX, as_plan, render_plan
-from pg_guard_mcp.model import GuardedQuery, Relation, ResultColumn, ResultSet
+from pg_guard_mcp.guard.plan import NOTHING, PREFIX, as_plan, check_cost, render_plan
+from pg_guard_mcp.model import GuardedQuery, Limits, Relation, ResultColumn, ResultSet
 
 TAG = "0f1e2d3c"
 QUERY = GuardedQuery(sql="SELECT 1 FROM shop.orders", relations=(Relation("shop", "orders"),))
@@ -28,12 +29,12 @@ def scan(name: str, cost: float = 5.0, schema: str = "shop", **more: Any) -> dic
     return node("Seq Scan", cost, **relation, **more)
 
 
-def plan(root: dict[str, Any], query: GuardedQuery = QUERY) -> str:
+def plan(root: dict[str, Any], query: GuardedQuery = QUERY, **limits: int) -> str:
     """Render a plan."""
     cell = json.dumps([{"Plan": root}])
     columns = (ResultColumn("QUERY PLAN", "json"),)
     result, _ = mask(ResultSet(columns=columns, rows=[(cell,)]), ())
-    return render_plan(result, query, TAG).text
+    return render_plan(result, query, Limits(**limits), TAG).text
 
 
 def test_a_plan_is_as_written_here() -> None:
@@ -47,6 +48,27 @@ def test_a_plan_is_as_written_here() -> None:
         "  Seq Scan on shop.orders (cost 0.0..7.25, rows 10); Filter: (id > 1)\n"
         f"</data {TAG}>"
     )
+
+
+def test_a_plan_of_more_steps_than_fit_is_cut_and_says_so() -> None:
+    root = node("Append", 99.0, *(scan("orders") for _ in range(1_000)))
+
+    answer = plan(root, max_result_bytes=2_000)
+
+    header, _, *steps, _ = answer.split("\n")
+    assert len("\n".join(steps)) < 2_000
+    assert f" Cut at 2000 bytes: {len(steps)} of 1001 steps are shown." in header
+    assert steps[0].startswith("Append")
+
+
+def test_a_plan_that_did_not_arrive_whole_is_told_as_such() -> None:
+    left_out = "[a value of 1048577 bytes, too large to show: select a part of it]"
+    found = ResultSet(columns=(ResultColumn("QUERY PLAN", "json"),), rows=[(left_out,)])
+
+    with pytest.raises(DatabaseError, match="too large to be received"):
+        render_plan(mask(found, ())[0], QUERY, Limits(), TAG)
+    with pytest.raises(TooExpensive, match="too large to be received"):
+        check_cost(found, QUERY, 1e9, NOTHING)
 
 
 def test_an_explain_is_made_of_the_guarded_query_and_never_runs_it() -> None:

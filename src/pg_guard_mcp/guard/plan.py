@@ -13,14 +13,14 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from pg_guard_mcp.errors import TooExpensive
-from pg_guard_mcp.guard.render import Rendered, escape, framed
+from pg_guard_mcp.errors import DatabaseError, TooExpensive
+from pg_guard_mcp.guard.render import Rendered, escape, fitting, framed
 from pg_guard_mcp.model import Relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pg_guard_mcp.model import GuardedQuery, MaskedResult, ResultSet
+    from pg_guard_mcp.model import GuardedQuery, Limits, MaskedResult, ResultSet
 
     Node = Mapping[str, object]
 
@@ -36,6 +36,11 @@ _CONDITIONS = (
     "Group Key",
 )
 _MAX_CONDITION = 200
+_TOO_LARGE = (
+    "the plan is too large to be received",
+    "Plan a part of the statement, or filter by what a table is partitioned by.",
+    "54000",
+)
 NOTHING: frozenset[Relation] = frozenset()
 
 
@@ -52,10 +57,14 @@ def check_cost(
     `behind` are the masked relations that views of the statement read.
 
     Raises:
-        TooExpensive: it costs more; the costliest step is named, as `explain` would name it.
+        TooExpensive: it costs more; the costliest step is named, as `explain` would name it. Or
+            nobody knows, for it was too large to be received.
 
     """
-    root, steps = _read(result, query, behind)
+    try:
+        root, steps = _read(result, query, behind)
+    except DatabaseError as error:
+        raise TooExpensive(error.message, error.hint) from None
     cost = cast("float", root["Total Cost"])
     if cost > max_cost:
         about = "more" if behind else f"about {cost:.0f}"
@@ -68,11 +77,19 @@ def check_cost(
 
 
 def render_plan(
-    result: MaskedResult, query: GuardedQuery, tag: str, behind: frozenset[Relation] = NOTHING
+    result: MaskedResult,
+    query: GuardedQuery,
+    limits: Limits,
+    tag: str,
+    behind: frozenset[Relation] = NOTHING,
 ) -> Rendered:
     """Write the plan as an indented tree, its totals first and its costliest node named.
 
     `behind` are the masked relations that views of the statement read.
+
+    Raises:
+        DatabaseError: it was too large to be received.
+
     """
     root, steps = _read(result, query, behind)
     show_conditions = not query.masked and all(step.shown for step in steps)
@@ -85,7 +102,14 @@ def render_plan(
         header += " A view reads masked columns, so what is expected of its rows is not shown."
     if query.masked:
         header += " It is planned as if nothing were known of the values in masked columns."
-    return framed(header, lines, tag, rows=len(lines))
+    shown = fitting(lines, limits.max_result_bytes)
+    if len(shown) == len(lines):
+        return framed(header, lines, tag, rows=len(lines))
+    header += (
+        f" Cut at {limits.max_result_bytes} bytes: {len(shown)} of {len(lines)} steps are shown."
+        " Plan a part of the statement, or filter by what a table is partitioned by."
+    )
+    return framed(header, shown, tag, rows=len(shown), truncated="bytes")
 
 
 class _Step(NamedTuple):
@@ -103,8 +127,11 @@ class _Step(NamedTuple):
 def _read(
     result: ResultSet, query: GuardedQuery, behind: frozenset[Relation]
 ) -> tuple[Node, list[_Step]]:
-    """Return the root of a plan, and every step of it."""
-    document = json.loads(result.rows[0][0] or "[]")
+    """Return the root of a plan, and every step of it. Raises: DatabaseError."""
+    try:
+        document = json.loads(result.rows[0][0] or "[]")
+    except ValueError:  # what came is the line that stands for too large a cell
+        raise DatabaseError(*_TOO_LARGE) from None
     root = cast("Node", document[0]["Plan"])
     steps = _walk(root, 0, shown=True, named=set(query.relations))
     return root, [step._replace(told=_is_told(step.node, behind)) for step in steps]

@@ -123,7 +123,8 @@ class Database:
 
     async def _plan(self, connection: Connection, plan: GuardedQuery) -> ResultSet:
         statement = await self._prepare(connection, plan.sql, plan.definitions)
-        row = await statement.fetchrow()
+        with rows.bounded(connection):
+            row = await statement.fetchrow()
         return ResultSet(columns=(ResultColumn("plan", "json"),), rows=[tuple(row or ())])
 
     @asynccontextmanager
