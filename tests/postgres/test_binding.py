@@ -78,6 +78,32 @@ def test_a_variable_cannot_lead_a_bound_profile_to_another_cluster(
     assert VARIABLE in str(caught.value.problems)
 
 
+DSN = "PG_GUARD_DATABASE__DSN"
+
+
+@pytest.mark.parametrize("dsn", ["agent@db/production", "owner@db/staging", "owner@db/production"])
+def test_a_variable_cannot_lead_a_bound_profile_to_another_database_of_its_cluster(
+    tmp_path: Path, dsn: str
+) -> None:
+    (tmp_path / "pg-guard.toml").write_text(
+        '[database]\ndsn = "postgresql://agent@db/staging"\nexpect_system_identifier = "7"\n'
+    )
+
+    moved = {DSN: "postgresql://agent@[::1]:5433/staging"}
+    load_settings(environment=moved, directory=tmp_path, flags={})
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environment={DSN: f"postgresql://{dsn}"}, directory=tmp_path, flags={})
+
+    assert "lead a bound profile to different databases" in str(caught.value.problems)
+    assert DSN in str(caught.value.problems)
+
+
+def test_a_profile_that_is_not_bound_may_be_led_by_a_variable(tmp_path: Path) -> None:
+    (tmp_path / "pg-guard.toml").write_text('[database]\ndsn = "postgresql://agent@db/staging"\n')
+
+    load_settings(environment={DSN: "postgresql://agent@db/other"}, directory=tmp_path, flags={})
+
+
 def test_what_is_no_identifier_is_a_problem(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         load_settings(environment={VARIABLE: "production"}, directory=tmp_path, flags={})
