@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 # What a role may be given, what the log says of it, and its kind.
 RIGHTS = [
     ("ALTER ROLE {role} SUPERUSER", "is a superuser", "superuser"),
+    (
+        """
+        ALTER ROLE {role} SUPERUSER;
+        ALTER ROLE {role} SET role = '{writer}';
+        GRANT USAGE ON SCHEMA shop TO {writer};
+        GRANT SELECT ON shop.orders TO {writer};
+        """,
+        "is a superuser",
+        "superuser",
+    ),
     ("ALTER ROLE {role} BYPASSRLS", "bypasses row security", "bypassrls"),
     ("ALTER ROLE {role} CREATEROLE", "may create roles", "createrole"),
     ("ALTER ROLE {role} CREATEDB", "may create databases", "createdb"),

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from pg_guard_mcp.errors import ConfigurationError, DatabaseError, Problem, Unavailable
+from pg_guard_mcp.errors import (
+    ConfigurationError,
+    DatabaseError,
+    GuardError,
+    Problem,
+    Unavailable,
+)
 from pg_guard_mcp.guard import masking, powers
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.narrowing import narrow
@@ -63,6 +69,8 @@ class CurrentPolicy:
         self._policy: Policy | None = None
         self._narrowed: dict[str, Policy] = {}
         self._made = 0.0
+        self._failures = 0
+        self._failure: GuardError | None = None
 
     async def current(self, client: str = "") -> Policy:
         """Return a client's policy, making it first if there is none or it is old.
@@ -87,9 +95,22 @@ class CurrentPolicy:
         self._policy = None
 
     async def _not_older_than(self, seconds: float) -> Policy:
+        """Return the policy, making it if it is older; who waited for one that failed is told so.
+
+        Each would try by itself otherwise, one after the other: of a Postgres that is dead the
+        tenth would hear after half a minute.
+        """
+        failures = self._failures
         async with self._lock:
             if self._policy is None or time.monotonic() - self._made >= seconds:
-                self._policy = await self._make()
+                if self._failure and self._failures != failures:
+                    raise self._failure.with_traceback(None)
+                try:
+                    self._policy = await self._make()
+                except GuardError as error:
+                    self._failures += 1
+                    self._failure = error
+                    raise
             return self._policy
 
     async def _for(self, client: str, everybody: Policy) -> Policy:
