@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from pg_guard_mcp.errors import (
     ConfigurationError,
@@ -119,7 +120,7 @@ class CurrentPolicy:
             return everybody
         if client not in self._narrowed:
             with _told():
-                narrowed = narrow(everybody, self._clients[client])
+                narrowed = await anyio.to_thread.run_sync(narrow, everybody, self._clients[client])
                 await check_constants(narrowed, self._database, self._application)
             self._narrowed[client] = narrowed
         return self._narrowed[client]
@@ -132,7 +133,8 @@ class CurrentPolicy:
         self._narrowed.clear()
         self._check_role(catalog.powers)
         with _told():
-            policy = policies.build(self._rules, catalog)
+            # Of 3,000 tables it takes half a second.
+            policy = await anyio.to_thread.run_sync(policies.build, self._rules, catalog)
             await check_constants(policy, self._database, self._application)
             return policy
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
+
 from pg_guard_mcp.catalog import (
     SYSTEM_SCHEMAS,
     Catalog,
@@ -158,7 +160,7 @@ async def take(database: Database, application: str, named: Sequence[Relation] =
         GuardError: Postgres could not be reached or did not answer.
 
     """
-    found: dict[str, Rows] = {}
+    texts: dict[str, list[str]] = {}
     catalogs = json.dumps(
         [str(relation) for relation in named if relation.schema in SYSTEM_SCHEMAS]
     )
@@ -166,13 +168,18 @@ async def take(database: Database, application: str, named: Sequence[Relation] =
         # What Postgres writes of types and views is read here as it writes it by default.
         await connection.execute("SET LOCAL quote_all_identifiers = off")
         for name, sql in _QUERIES.items():
-            # Every type comes as text, so one JSON text a query keeps the decoding in one place.
+            # Every type comes as text, so one JSON text a row keeps the decoding in one place; one
+            # for all rows would hold up everybody while it is read, and may have a gigabyte.
             arguments = (catalogs,) if "$1" in sql else ()
-            record = await connection.fetchrow(
-                f"SELECT json_agg(q)::text FROM ({sql}) q", *arguments
+            records = await connection.fetch(
+                f"SELECT row_to_json(q)::text FROM ({sql}) q", *arguments
             )
-            found[name] = json.loads(record[0]) if record and record[0] else []
-    return _assemble(found)
+            texts[name] = [text for (text,) in records]
+    return await anyio.to_thread.run_sync(_read, texts)
+
+
+def _read(texts: Mapping[str, Sequence[str]]) -> Catalog:
+    return _assemble({name: [*map(json.loads, rows)] for name, rows in texts.items()})
 
 
 _QUERIES = {
