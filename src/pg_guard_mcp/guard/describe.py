@@ -112,7 +112,7 @@ def describe_view(policy: Policy, limits: Limits, name: str, tag: str) -> Render
             )
         )
     lines += _keys(info, policy)
-    header = f"{info.relation}: {info.kind}, about {info.estimated_rows} rows."
+    header = f"{escape(str(info.relation))}: {info.kind}, about {info.estimated_rows} rows."
     if masks:
         header += " Masked columns show their mask, not their value, wherever you use them."
     if info.comment:
