@@ -29,7 +29,14 @@ from pg_guard_mcp.errors import CatalogChanged, DatabaseError, Refused
 from pg_guard_mcp.guard import describe, hints, masking
 from pg_guard_mcp.guard.classify import without_explain
 from pg_guard_mcp.guard.detectors import mask
-from pg_guard_mcp.guard.plan import as_plan, check_cost, render_plan
+from pg_guard_mcp.guard.plan import (
+    as_outline,
+    as_plan,
+    check_cost,
+    costs_too_much,
+    is_whole,
+    render_plan,
+)
 from pg_guard_mcp.guard.render import render, shortened
 from pg_guard_mcp.guard.rewrite import token_at
 from pg_guard_mcp.guard.rules import NAME_RULES
@@ -119,6 +126,8 @@ async def explain(call: ToolCall, guard: Guard) -> str:
         plan = as_plan(guarded)
         record.admitted(relations=plan.relations, masked=plan.masked)
         result = await _fetch(plan, call, guard, policy, 1)
+        if not is_whole(result):
+            result = await _fetch(as_outline(plan), call, guard, policy, 1)
         with span("mask"):
             masked = await _masked(result, policy)
         with span("render"):
@@ -197,7 +206,12 @@ async def _price(statement: AdmittedStatement, policy: Policy, limits: Limits) -
         return None
     plan = as_plan(await rewritten(statement, policy, to_plan=True))
     behind = policy.masked_below(plan.relations)
-    return Price(plan, partial(check_cost, query=plan, max_cost=limits.max_cost, behind=behind))
+    return Price(
+        as_outline(plan),
+        partial(costs_too_much, max_cost=limits.max_cost),
+        plan,
+        partial(check_cost, query=plan, max_cost=limits.max_cost, behind=behind),
+    )
 
 
 async def _fetch(

@@ -10,7 +10,17 @@ import pytest
 
 from pg_guard_mcp.errors import DatabaseError, TooExpensive
 from pg_guard_mcp.guard.detectors import mask
-from pg_guard_mcp.guard.plan import NOTHING, PREFIX, as_plan, check_cost, render_plan
+from pg_guard_mcp.guard.plan import (
+    NOTHING,
+    OUTLINE,
+    PREFIX,
+    as_outline,
+    as_plan,
+    check_cost,
+    costs_too_much,
+    is_whole,
+    render_plan,
+)
 from pg_guard_mcp.model import GuardedQuery, Limits, Relation, ResultColumn, ResultSet
 
 TAG = "0f1e2d3c"
@@ -69,6 +79,35 @@ def test_a_plan_that_did_not_arrive_whole_is_told_as_such() -> None:
         render_plan(mask(found, ())[0], QUERY, Limits(), TAG)
     with pytest.raises(TooExpensive, match="too large to be received"):
         check_cost(found, QUERY, 1e9, NOTHING)
+    assert costs_too_much(found, 1e9)
+    assert not is_whole(found)
+
+
+def test_an_outline_names_nothing_and_tells_no_condition() -> None:
+    """Without its schema nobody knows which relation is meant."""
+    step = node("Seq Scan", 5.0, Filter="(pay > 9)", **{"Relation Name": "orders"})
+
+    answer = plan(node("Append", 9.0, step))
+    behind = frozenset({Relation("shop", "orders")})
+    cell = json.dumps([{"Plan": node("Append", 9.0, step)}], indent=2)
+    outline = ResultSet(columns=(ResultColumn("QUERY PLAN", "json"),), rows=[(cell,)])
+    below_a_view = render_plan(mask(outline, ())[0], QUERY, Limits(), TAG, behind).text
+
+    assert "Seq Scan on a hidden relation (cost 0.0..5.0" in answer
+    assert "It is too large to say what it reads." in answer
+    assert "orders" not in answer
+    assert "pay" not in answer
+    assert "cost" not in below_a_view.replace("costliest", "")
+    assert not costs_too_much(outline, 9.0)
+    assert costs_too_much(outline, 8.9)
+
+
+def test_an_outline_is_made_of_the_same_query() -> None:
+    made = as_outline(as_plan(QUERY))
+
+    assert made.sql == OUTLINE + QUERY.sql
+    assert made.prefix_bytes == len(OUTLINE.encode())
+    assert "ANALYZE" not in OUTLINE.upper()
 
 
 def test_an_explain_is_made_of_the_guarded_query_and_never_runs_it() -> None:

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from pg_guard_mcp.errors import DatabaseError, TooExpensive
-from pg_guard_mcp.guard.plan import NOTHING, as_plan, check_cost
+from pg_guard_mcp.guard.plan import NOTHING, as_outline, as_plan, check_cost
 from pg_guard_mcp.model import GuardedQuery, Limits, Price
 from pg_guard_mcp.postgres import inflow
 from pg_guard_mcp.postgres.inflow import Inflow
@@ -66,7 +66,12 @@ async def test_a_plan_too_large_to_be_received_takes_no_memory_here(fresh_shop: 
     async with opened(fresh_shop.admin) as database:
         before = own_megabytes()
         with pytest.raises(TooExpensive, match="too large to be received"):
-            await database.fetch(query, max_rows=1, application="test", price=Price(plan, check))
+            await database.fetch(
+                query,
+                max_rows=1,
+                application="test",
+                price=Price(as_outline(plan), lambda _: True, plan, check),
+            )
 
         assert own_megabytes() - before < 20
         assert await value(database, "SELECT 1") == "1"

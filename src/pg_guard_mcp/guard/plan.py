@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Node = Mapping[str, object]
 
 PREFIX = "EXPLAIN (FORMAT JSON, VERBOSE) "
+OUTLINE = "EXPLAIN (FORMAT JSON) "
 _CONDITIONS = (
     "Index Cond",
     "Hash Cond",
@@ -47,6 +48,22 @@ NOTHING: frozenset[Relation] = frozenset()
 def as_plan(query: GuardedQuery) -> GuardedQuery:
     """Turn a guarded query into the EXPLAIN of it: never ANALYZE, so it is planned, not run."""
     return replace(query, sql=PREFIX + query.sql, prefix_bytes=len(PREFIX))
+
+
+def as_outline(plan: GuardedQuery) -> GuardedQuery:
+    """Make an EXPLAIN say less: no columns, which of 1,000 partitions are megabytes, no schemas."""
+    return replace(plan, sql=OUTLINE + plan.sql.removeprefix(PREFIX), prefix_bytes=len(OUTLINE))
+
+
+def is_whole(result: ResultSet) -> bool:
+    """Tell whether a plan was received, or was too large for that."""
+    text = result.rows[0][0] or ""
+    return text.startswith("[") and text[1:9].lstrip().startswith("{")
+
+
+def costs_too_much(result: ResultSet, max_cost: float) -> bool:
+    """Hold the cost of an outline against the operator's limit; one too large is too much."""
+    return not is_whole(result) or cast("float", _root(result)["Total Cost"]) > max_cost
 
 
 def check_cost(
@@ -102,6 +119,8 @@ def render_plan(
         header += " A view reads masked columns, so what is expected of its rows is not shown."
     if query.masked:
         header += " It is planned as if nothing were known of the values in masked columns."
+    if any("Relation Name" in step.node and "Schema" not in step.node for step in steps):
+        header += " It is too large to say what it reads."
     shown = fitting(lines, limits.max_result_bytes)
     if len(shown) == len(lines):
         return framed(header, lines, tag, rows=len(lines))
@@ -128,20 +147,25 @@ def _read(
     result: ResultSet, query: GuardedQuery, behind: frozenset[Relation]
 ) -> tuple[Node, list[_Step]]:
     """Return the root of a plan, and every step of it. Raises: DatabaseError."""
-    try:
-        document = json.loads(result.rows[0][0] or "[]")
-    except ValueError:  # what came is the line that stands for too large a cell
-        raise DatabaseError(*_TOO_LARGE) from None
-    root = cast("Node", document[0]["Plan"])
+    root = _root(result)
     steps = _walk(root, 0, shown=True, named=set(query.relations))
     return root, [step._replace(told=_is_told(step.node, behind)) for step in steps]
+
+
+def _root(result: ResultSet) -> Node:
+    """Return the root of a plan. Raises: DatabaseError, if it did not arrive whole."""
+    if not is_whole(result):
+        raise DatabaseError(*_TOO_LARGE)
+    return cast("Node", json.loads(result.rows[0][0] or "")[0]["Plan"])
 
 
 def _is_told(node: Node, behind: frozenset[Relation]) -> bool:
     """Tell whether the estimates of a step say nothing of what views read."""
     if not behind:
         return True
-    scanned = Relation(cast("str", node.get("Schema", "")), cast("str", node.get("Relation Name")))
+    if "Schema" not in node:  # nor in an outline
+        return False
+    scanned = Relation(cast("str", node["Schema"]), cast("str", node.get("Relation Name")))
     return "Relation Name" in node and "Plans" not in node and scanned not in behind
 
 

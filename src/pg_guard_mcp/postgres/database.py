@@ -110,7 +110,7 @@ class Database:
         limits = limits or self._limits
         check = versions.check(query.relations, query.versions)
         async with self.transaction(application, check, query.search_path, limits) as connection:
-            if price:
+            if price and price.is_too_much(await self._plan(connection, price.outline)):
                 price.check(await self._plan(connection, price.plan))
             text = f"{query.sql}\n/* {session.plain(comment)} */" if comment else query.sql
             statement = await self._prepare(connection, text, query.definitions)

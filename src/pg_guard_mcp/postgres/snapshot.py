@@ -47,8 +47,12 @@ _SERVED = f"""(
 {_USER_SCHEMA} OR n.nspname || '.' || c.relname IN (SELECT json_array_elements_text($1::json))
 )"""
 
+# A comment may be of a gigabyte, and is kept for as long as the server runs.
+_MOST_OF_A_COMMENT = 50_000
+
 _SCHEMAS = f"""
-SELECT n.nspname AS name, obj_description(n.oid, 'pg_namespace') AS comment
+SELECT n.nspname AS name,
+       left(obj_description(n.oid, 'pg_namespace'), {_MOST_OF_A_COMMENT}) AS comment
 FROM pg_namespace n
 WHERE {_USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
 """
@@ -56,7 +60,8 @@ WHERE {_USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
 _RELATIONS = f"""
 SELECT c.oid::int8 AS id, {versions.DIGEST} AS digest, n.nspname AS schema,
        c.relname AS name, c.relkind AS kind,
-       greatest(c.reltuples, 0)::int8 AS rows, obj_description(c.oid, 'pg_class') AS comment,
+       greatest(c.reltuples, 0)::int8 AS rows,
+       left(obj_description(c.oid, 'pg_class'), {_MOST_OF_A_COMMENT}) AS comment,
        CASE WHEN c.relkind IN ('v', 'm') AND {_USER_SCHEMA}
             THEN pg_get_viewdef(c.oid) END AS definition
 FROM pg_class c
@@ -86,7 +91,8 @@ _COLUMNS = f"""
 SELECT a.attrelid::int8 AS id, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
        t.typname AS type_name, tn.nspname AS type_schema, t.typcategory AS category,
        NOT a.attnotnull AS nullable, pg_get_expr(d.adbin, d.adrelid) AS "default",
-       col_description(a.attrelid, a.attnum) AS comment, a.attgenerated <> '' AS generated,
+       left(col_description(a.attrelid, a.attnum), {_MOST_OF_A_COMMENT}) AS comment,
+       a.attgenerated <> '' AS generated,
        CASE WHEN t.typtype = 'd' OR e.typtype = 'd' THEN ({_BASE}) END AS base,
        has_schema_privilege(n.oid, 'USAGE')
            AND has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS readable
