@@ -9,6 +9,7 @@ import pytest
 from pg_guard_mcp import pipeline
 from pg_guard_mcp.errors import TooExpensive
 from tests.guarding import SHOP, ask, call, execute, guarding
+from tests.support.postgres import connected
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,24 @@ async def test_a_cheap_query_runs_and_an_expensive_one_does_not(
     assert "hint: " in text
     assert "Nested Loop" in plan
     assert b'"outcome":"too-expensive"' in place.trail
+
+
+async def test_a_query_that_does_not_run_costs_no_connection(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    sql = "SELECT array_agg(pid) FROM pg_stat_activity WHERE usename = $1"
+    async with (
+        guarding(tmp_path, fresh_shop.agent, GATED) as (guard, _),
+        connected(fresh_shop.admin) as admin,
+    ):
+        await ask(guard, CHEAP)
+        before = await admin.fetchval(sql, fresh_shop.agent.user)
+        for _ in range(3):
+            with pytest.raises(TooExpensive):
+                await ask(guard, EXPENSIVE)
+
+        assert await admin.fetchval(sql, fresh_shop.agent.user) == before
+        assert len(await ask(guard, CHEAP)) == 1
 
 
 async def test_without_a_limit_every_plan_may_run(fresh_shop: Shop, tmp_path: Path) -> None:

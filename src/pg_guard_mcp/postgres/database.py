@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import asyncpg
 
-from pg_guard_mcp.errors import GuardError, TimedOut, Unavailable
+from pg_guard_mcp.errors import GuardError, TimedOut, TooExpensive, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
 from pg_guard_mcp.postgres import endings, inflow, rows, session, versions, words
 from pg_guard_mcp.postgres.hosts import CONNECT_SECONDS, Hosts
@@ -189,6 +189,10 @@ class Database:
             keep = is_over = connection.is_in_transaction()
         except anyio.get_cancelled_exc_class():
             keep = True
+            raise
+        except TooExpensive:
+            # Nothing went wrong; a gate that cost a connection would be felt by everybody.
+            keep = connection.is_in_transaction()
             raise
         except TimeoutError:
             patience = _LAST_WORD_SECONDS
