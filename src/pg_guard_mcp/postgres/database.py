@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import asyncpg
 
-from pg_guard_mcp.errors import GuardError, TimedOut, TooExpensive, Unavailable
+from pg_guard_mcp.errors import GuardError, TooExpensive, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
 from pg_guard_mcp.postgres import endings, inflow, rows, session, versions, words
 from pg_guard_mcp.postgres.hosts import CONNECT_SECONDS, Hosts
@@ -196,10 +196,7 @@ class Database:
             raise
         except TimeoutError:
             patience = _LAST_WORD_SECONDS
-            raise TimedOut(
-                "the query ran into its time limit and was ended",
-                "Filter on indexed columns, aggregate less, or use explain to see the plan.",
-            ) from None
+            raise words.too_slow() from None
         except _DRIVER_ERRORS as error:
             elapsed = time.monotonic() - started
             timed_out = elapsed >= seconds * 0.9

@@ -82,7 +82,7 @@ def translate(error: BaseException, *, timed_out: bool) -> GuardError:
         return Unavailable(UNREACHABLE.message, UNREACHABLE.hint)
     sqlstate = error.sqlstate or "XX000"
     if sqlstate == _TRANSACTION_TIMEOUT or (sqlstate == _TIMEOUT and timed_out):
-        return TimedOut("the query ran into its time limit and was ended", _HINTS[_TIMEOUT])
+        return too_slow()
     if sqlstate == _TIMEOUT:
         return Cancelled("the query was ended from outside", "Try again.")
     for prefixes, message, hint in _UNAVAILABLE:
@@ -95,6 +95,11 @@ def translate(error: BaseException, *, timed_out: bool) -> GuardError:
         sqlstate,
         int(position) if position else 0,
     )
+
+
+def too_slow() -> TimedOut:
+    """Say that Postgres, or we, ended a query in the middle."""
+    return TimedOut("the query ran into its time limit and was ended", _HINTS[_TIMEOUT])
 
 
 def too_large() -> DatabaseError:
