@@ -108,6 +108,35 @@ async def test_an_old_catalog_is_read_anew_unasked(
     assert "renewed" in old
 
 
+async def test_a_catalog_may_take_longer_to_read_than_a_query_may_run(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    limits = "[limits]\nstatement_timeout_seconds = 0.1\nlock_timeout_seconds = 20\n"
+    waiting = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'
+          AND clock_timestamp() - query_start > interval '300 ms'
+    """
+    ends: list[str] = []
+
+    async def begin(guard: Guard) -> None:
+        ends.append(await outcome(guard, "SELECT 1"))
+
+    async with (
+        guarding(tmp_path, fresh_shop.agent, SHOP + limits) as (guard, _),
+        connected(fresh_shop.admin) as admin,
+    ):
+        assert await outcome(guard, "SELECT 1") == "answered"
+        guard.policy.forget()
+        async with anyio.create_task_group() as tasks, admin.transaction():
+            await admin.execute("LOCK TABLE pg_description IN ACCESS EXCLUSIVE MODE")
+            tasks.start_soon(begin, guard)
+            while not (ends or await admin.fetchval(waiting)):  # noqa: ASYNC110 - it tells nobody
+                await anyio.sleep(0.01)
+
+    assert ends == ["answered"]
+
+
 async def test_of_a_postgres_that_is_dead_every_call_that_waits_hears_at_once(
     postgres: ShopServer, tmp_path: Path
 ) -> None:

@@ -10,8 +10,8 @@ import pytest
 from pg_guard_mcp.errors import ConfigurationError, Unavailable
 from pg_guard_mcp.postgres.session import check_binding
 from pg_guard_mcp.settings import load_settings
-from tests.guarding import ask, guarding
-from tests.support.postgres import connected
+from tests.guarding import ask, execute, guarding
+from tests.support.postgres import connected, fresh_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +62,22 @@ async def test_another_database_and_another_role_of_that_cluster_are_not_read(
         expected[place] += "_other"
         with pytest.raises(Unavailable):
             await check_binding(connection, (expected[0], expected[1], expected[2]))
+
+
+async def test_a_role_that_may_not_see_which_cluster_it_is_reads_nothing_and_the_log_says_why(
+    postgres: ShopServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    number = await identifier(postgres)
+    function = "FUNCTION pg_control_system()"
+    async with fresh_database(postgres) as shop, connected(shop.agent) as connection:
+        expected = (number, shop.agent.database, shop.agent.user)
+        await execute(shop.admin, f"REVOKE EXECUTE ON {function} FROM PUBLIC")
+        with caplog.at_level(logging.ERROR), pytest.raises(Unavailable):
+            await check_binding(connection, expected)
+        await execute(shop.admin, f"GRANT EXECUTE ON {function} TO {shop.agent.user}")
+        await check_binding(connection, expected)
+
+    assert f"GRANT EXECUTE ON {function}" in caplog.text
 
 
 @pytest.mark.parametrize("number", ["8", ""])

@@ -62,7 +62,7 @@ class Database:
 
         `system_identifier` is that of the only cluster to talk to, if there is only one.
         """
-        self._limits = limits
+        self.limits = limits
         self._binding = (system_identifier, database, user) if system_identifier else None
         self._replication = replication
         self._hosts = Hosts(hosts, ports, tls=tls, replication=replication)
@@ -107,7 +107,7 @@ class Database:
             GuardError: Busy, TimedOut, TooExpensive, Cancelled, DatabaseError or Unavailable.
 
         """
-        limits = limits or self._limits
+        limits = limits or self.limits
         check = versions.check(query.relations, query.versions)
         async with self.transaction(application, check, query.search_path, limits) as connection:
             if price and price.is_too_much(await self._plan(connection, price.outline)):
@@ -146,7 +146,7 @@ class Database:
 
         """
         try:
-            limits = limits or self._limits
+            limits = limits or self.limits
             opening = session.opening(limits, application) + check
             path = session.extend(search_path)
             async with self._pool.place() as place, AsyncExitStack() as stack:
@@ -254,7 +254,7 @@ class Database:
         transaction pooler stands between.
         """
         inflow.watch(connection)
-        await connection.execute(f"{session.opening(self._limits, 'pg-guard')}SELECT 1")
+        await connection.execute(f"{session.opening(self.limits, 'pg-guard')}SELECT 1")
         await self._types.register(connection)
         if self._binding:
             await session.check_binding(connection, self._binding)

@@ -8,6 +8,7 @@ Relations the role may not read are kept, for the masks that views inherit of th
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -41,6 +42,8 @@ _KINDS: Mapping[str, RelationKind] = {
     "f": "foreign table",
 }
 
+# However short a query of an agent must be. Of 10,000 tables it takes 5 s.
+_SECONDS = 120.0
 _USER_SCHEMA = objects.USER_SCHEMA
 # And the catalogs that the operator named, each by its exact name.
 _SERVED = f"""(
@@ -170,7 +173,9 @@ async def take(database: Database, application: str, named: Sequence[Relation] =
     catalogs = json.dumps(
         [str(relation) for relation in named if relation.schema in SYSTEM_SCHEMAS]
     )
-    async with database.transaction(application) as connection:
+    seconds = max(database.limits.statement_timeout_seconds, _SECONDS)
+    limits = replace(database.limits, statement_timeout_seconds=seconds)
+    async with database.transaction(application, limits=limits) as connection:
         # What Postgres writes of types and views is read here as it writes it by default.
         await connection.execute("SET LOCAL quote_all_identifiers = off")
         for name, sql in _QUERIES.items():
