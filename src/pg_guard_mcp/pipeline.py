@@ -107,9 +107,11 @@ async def query(call: ToolCall, guard: Guard) -> str:
         max_rows = min(call.max_rows or limits.max_rows, limits.max_rows)
         result = await _fetch(guarded, call, guard, policy, max_rows, price)
         with span("mask"):
-            masked = await _masked(shortened(result, limits), policy)
+            short = await _at_leisure(result, lambda: shortened(result, limits))
+            masked = await _masked(short, policy)
         with span("render"):
-            return _answer(record, render(masked, limits, max_rows, _tag()))
+            answer = await _at_leisure(masked, lambda: render(masked, limits, max_rows, _tag()))
+            return _answer(record, answer)
 
 
 async def explain(call: ToolCall, guard: Guard) -> str:
@@ -132,7 +134,10 @@ async def explain(call: ToolCall, guard: Guard) -> str:
             masked = await _masked(result, policy)
         with span("render"):
             behind = policy.masked_below(plan.relations)
-            return _answer(record, render_plan(masked, plan, limits, _tag(), behind))
+            answer = await _at_leisure(
+                masked, lambda: render_plan(masked, plan, limits, _tag(), behind)
+            )
+            return _answer(record, answer)
 
 
 async def list_schemas(call: ToolCall, guard: Guard) -> str:
@@ -247,11 +252,16 @@ async def _fetch(
 
 
 async def _masked(result: ResultSet, policy: Policy) -> MaskedResult:
-    """Have the detectors look through a result, a large one in a thread: it can take seconds."""
-    enabled = policy.rules.detectors
-    if sum(len(cell) for row in result.rows for cell in row if cell) <= _SHORT_CHARACTERS:
-        return mask(result, enabled)[0]
-    return (await run_sync(mask, result, enabled))[0]
+    """Have the detectors look through a result."""
+    return await _at_leisure(result, lambda: mask(result, policy.rules.detectors)[0])
+
+
+async def _at_leisure(result: ResultSet, work: Callable[[], T]) -> T:
+    """Work on a small result here and now, and on a large one, which takes long, in a thread."""
+    characters = sum(len(cell) for row in result.rows for cell in row if cell)
+    if characters + len(result.rows) <= _SHORT_CHARACTERS:
+        return work()
+    return await run_sync(work)
 
 
 @contextmanager
