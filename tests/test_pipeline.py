@@ -259,3 +259,33 @@ async def test_a_large_answer_is_put_together_where_it_keeps_nobody_waiting(
         await ask(guard, "SELECT repeat('x', 2000) FROM shop.orders")
 
     assert seen == [True, True, False]
+
+
+async def test_of_many_large_answers_two_are_worked_on_at_once(
+    postgres: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads take turns with everybody else."""
+    seen: list[int] = []
+    let_go = threading.Event()
+
+    def watched(*arguments: Any) -> Any:
+        seen.append(1)
+        let_go.wait(20)
+        return render(*arguments)
+
+    monkeypatch.setattr(pipeline, "render", watched)
+    large = "SELECT repeat('x', 2000) FROM shop.orders"
+    async with (
+        guarding(tmp_path, postgres.agent) as (guard, _),
+        anyio.create_task_group() as tasks,
+    ):
+        for _ in range(4):
+            tasks.start_soon(ask, guard, large)
+        waiting = guard.large_results.statistics
+        while waiting().tasks_waiting < 2:  # noqa: ASYNC110 - it tells nobody
+            await anyio.sleep(0.01)
+        at_once = len(seen)
+        let_go.set()
+
+    assert at_once <= 2
+    assert len(seen) == 4

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from pg_guard_mcp.errors import CatalogChanged, DatabaseError, Refused
@@ -85,6 +86,8 @@ class Guard:
     mask_key: Callable[[], Awaitable[bytes]]
     client_limits: Mapping[str, Limits] = field(default_factory=dict)
     """The limits of clients that have their own, by the name their settings go by."""
+    large_results: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 2))
+    """How many are worked on at once: threads take turns, and twenty kept all others waiting."""
 
     def limits_of(self, client: Client) -> Limits:
         """Return what a call of this client may cost."""
@@ -107,10 +110,12 @@ async def query(call: ToolCall, guard: Guard) -> str:
         max_rows = min(call.max_rows or limits.max_rows, limits.max_rows)
         result = await _fetch(guarded, call, guard, policy, max_rows, price)
         with span("mask"):
-            short = await _at_leisure(result, lambda: shortened(result, limits))
-            masked = await _masked(short, policy)
+            short = await _at_leisure(guard, result, lambda: shortened(result, limits))
+            masked = await _masked(guard, short, policy)
         with span("render"):
-            answer = await _at_leisure(masked, lambda: render(masked, limits, max_rows, _tag()))
+            answer = await _at_leisure(
+                guard, masked, lambda: render(masked, limits, max_rows, _tag())
+            )
             return _answer(record, answer)
 
 
@@ -131,11 +136,11 @@ async def explain(call: ToolCall, guard: Guard) -> str:
         if not is_whole(result):
             result = await _fetch(as_outline(plan), call, guard, policy, 1)
         with span("mask"):
-            masked = await _masked(result, policy)
+            masked = await _masked(guard, result, policy)
         with span("render"):
             behind = policy.masked_below(plan.relations)
             answer = await _at_leisure(
-                masked, lambda: render_plan(masked, plan, limits, _tag(), behind)
+                guard, masked, lambda: render_plan(masked, plan, limits, _tag(), behind)
             )
             return _answer(record, answer)
 
@@ -251,17 +256,17 @@ async def _fetch(
             raise
 
 
-async def _masked(result: ResultSet, policy: Policy) -> MaskedResult:
+async def _masked(guard: Guard, result: ResultSet, policy: Policy) -> MaskedResult:
     """Have the detectors look through a result."""
-    return await _at_leisure(result, lambda: mask(result, policy.rules.detectors)[0])
+    return await _at_leisure(guard, result, lambda: mask(result, policy.rules.detectors)[0])
 
 
-async def _at_leisure(result: ResultSet, work: Callable[[], T]) -> T:
+async def _at_leisure(guard: Guard, result: ResultSet, work: Callable[[], T]) -> T:
     """Work on a small result here and now, and on a large one, which takes long, in a thread."""
     characters = sum(len(cell) for row in result.rows for cell in row if cell)
     if characters + len(result.rows) <= _SHORT_CHARACTERS:
         return work()
-    return await run_sync(work)
+    return await run_sync(work, limiter=guard.large_results)
 
 
 @contextmanager
