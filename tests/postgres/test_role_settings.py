@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pg_guard_mcp import pipeline
 from pg_guard_mcp.errors import TimedOut
 from pg_guard_mcp.model import Limits
-from tests.guarding import ENDLESS, SHOP, ask, execute, guarding, outcome
+from tests.guarding import ENDLESS, SHOP, ask, call, execute, guarding, outcome
 from tests.postgres.databases import fetch, opened
 from tests.support.postgres import connected, fresh_database
 
@@ -166,3 +167,19 @@ async def test_a_limit_of_the_role_on_transactions_is_a_timeout_too(fresh_shop: 
             await fetch(database, ENDLESS)
 
         assert (await fetch(database, "SELECT 1")).rows == [("1",)]
+
+
+async def test_nothing_is_planned_for_workers_that_a_portal_does_not_get(
+    each_postgres: ShopServer, tmp_path: Path
+) -> None:
+    """Rows are fetched so many at a time, and Postgres starts no worker for that."""
+    eager = ("parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size=0")
+    sql = "SELECT count(*) FROM shop.orders WHERE total > 10"
+    async with fresh_database(each_postgres) as shop, role_with(shop, *eager):
+        async with connected(shop.agent) as connection:
+            assert "Gather" in str(await connection.fetch(f"EXPLAIN {sql}"))
+        async with guarding(tmp_path, shop.agent) as (guard, _):
+            plan = await pipeline.explain(call("explain", sql=sql), guard)
+
+    assert "Aggregate" in plan
+    assert "Gather" not in plan
