@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import anyio
 import asyncpg
 import pytest
 from anyio.to_thread import run_sync
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.postgres import Shop
+    from pg_guard_mcp.pipeline import Guard
+    from tests.support.postgres import Shop, ShopServer
 
 MASKED = SHOP + '[mask]\n"shop.*.email" = "redact"\n"shop.*.ssn*" = "redact"\n'
 CLOSED_TABLE = SHOP + 'deny_relations = ["shop.api_keys"]\n'
@@ -103,6 +106,67 @@ async def test_an_old_catalog_is_read_anew_unasked(
 
     assert "renewed" not in young
     assert "renewed" in old
+
+
+async def test_a_catalog_may_take_longer_to_read_than_a_query_may_run(
+    fresh_shop: Shop, tmp_path: Path
+) -> None:
+    limits = "[limits]\nstatement_timeout_seconds = 0.1\nlock_timeout_seconds = 20\n"
+    waiting = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'
+          AND clock_timestamp() - query_start > interval '300 ms'
+    """
+    ends: list[str] = []
+
+    async def begin(guard: Guard) -> None:
+        ends.append(await outcome(guard, "SELECT 1"))
+
+    async with (
+        guarding(tmp_path, fresh_shop.agent, SHOP + limits) as (guard, _),
+        connected(fresh_shop.admin) as admin,
+    ):
+        assert await outcome(guard, "SELECT 1") == "answered"
+        guard.policy.forget()
+        async with anyio.create_task_group() as tasks, admin.transaction():
+            await admin.execute("LOCK TABLE pg_description IN ACCESS EXCLUSIVE MODE")
+            tasks.start_soon(begin, guard)
+            while not (ends or await admin.fetchval(waiting)):  # noqa: ASYNC110 - it tells nobody
+                await anyio.sleep(0.01)
+
+    assert ends == ["answered"]
+
+
+async def test_of_a_postgres_that_is_dead_every_call_that_waits_hears_at_once(
+    postgres: ShopServer, tmp_path: Path
+) -> None:
+    """Each would try to connect by itself otherwise, one after the other."""
+    tried = 0
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tried
+        tried += 1
+        await anyio.sleep(0.1)
+        writer.close()
+
+    ends: list[str] = []
+
+    async def begin(guard: Guard) -> None:
+        ends.append(await outcome(guard, "SELECT 1"))
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1") as dead:
+        port = dead.sockets[0].getsockname()[1]
+        login = replace(postgres.agent, host="127.0.0.1", port=port)
+        async with guarding(tmp_path, login, SHOP) as (guard, place):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(10):
+                    tasks.start_soon(begin, guard)
+            tried_for_all = tried
+            ends.append(await outcome(guard, "SELECT 1"))
+
+    assert ends == ["unavailable"] * 11
+    assert tried == 2 * tried_for_all
+    assert len(check_accounted(place)) == 11
 
 
 CHANGES = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -20,6 +21,7 @@ from pg_guard_mcp.errors import (
 )
 from pg_guard_mcp.guard.classify import without_explain
 from pg_guard_mcp.guard.plan import as_plan
+from pg_guard_mcp.guard.render import render
 from pg_guard_mcp.judging import judged
 from pg_guard_mcp.model import Finding
 from tests.guarding import (
@@ -238,3 +240,52 @@ async def test_a_card_number_pasted_into_a_ticket_does_not_leave(
         assert CARD not in cell
         assert cell.strip('[]{}"').startswith("My card ")
         assert "was charged twice for the same order" in cell
+
+
+async def test_a_large_answer_is_put_together_where_it_keeps_nobody_waiting(
+    postgres: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten megabytes, which an operator may allow, take a second."""
+    seen: list[bool] = []
+
+    def watched(*arguments: Any) -> Any:
+        seen.append(threading.current_thread() is threading.main_thread())
+        return render(*arguments)
+
+    monkeypatch.setattr(pipeline, "render", watched)
+    async with guarding(tmp_path, postgres.agent) as (guard, _):
+        await ask(guard, "SELECT id FROM shop.orders LIMIT 10")
+        await ask(guard, "SELECT id, total FROM shop.orders LIMIT 1000")
+        await ask(guard, "SELECT repeat('x', 2000) FROM shop.orders")
+
+    assert seen == [True, True, False]
+
+
+async def test_of_many_large_answers_two_are_worked_on_at_once(
+    postgres: ShopServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads take turns with everybody else."""
+    seen: list[int] = []
+    let_go = threading.Event()
+
+    def watched(*arguments: Any) -> Any:
+        seen.append(1)
+        let_go.wait(20)
+        return render(*arguments)
+
+    monkeypatch.setattr(pipeline, "render", watched)
+    large = "SELECT repeat('x', 2000) FROM shop.orders"
+    async with (
+        guarding(tmp_path, postgres.agent) as (guard, _),
+        anyio.create_task_group() as tasks,
+    ):
+        for _ in range(4):
+            tasks.start_soon(ask, guard, large)
+        waiting = guard.large_results.statistics
+        while waiting().tasks_waiting < 2:  # noqa: ASYNC110 - it tells nobody
+            await anyio.sleep(0.01)
+        at_once = len(seen)
+        let_go.set()
+
+    assert at_once <= 2
+    assert len(seen) == 4

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 # What a role may be given, what the log says of it, and its kind.
 RIGHTS = [
     ("ALTER ROLE {role} SUPERUSER", "is a superuser", "superuser"),
+    (
+        """
+        ALTER ROLE {role} SUPERUSER;
+        ALTER ROLE {role} SET role = '{writer}';
+        GRANT USAGE ON SCHEMA shop TO {writer};
+        GRANT SELECT ON shop.orders TO {writer};
+        """,
+        "is a superuser",
+        "superuser",
+    ),
     ("ALTER ROLE {role} BYPASSRLS", "bypasses row security", "bypassrls"),
     ("ALTER ROLE {role} CREATEROLE", "may create roles", "createrole"),
     ("ALTER ROLE {role} CREATEDB", "may create databases", "createdb"),
@@ -58,16 +68,102 @@ RIGHTS = [
         "may create objects in DATABASE {database}",
         "create",
     ),
+    # The reader inherits nothing, and may SET ROLE.
+    (
+        "GRANT INSERT ON shop.orders TO {writer}; GRANT {writer} TO {role}",
+        "may write to shop.orders",
+        "write",
+    ),
+    ("ALTER ROLE {writer} CREATEDB; GRANT {writer} TO {role}", "is a member of {writer}", "member"),
+    (
+        "GRANT CREATE ON SCHEMA shop TO {writer}; GRANT {writer} TO {role}",
+        "may create objects in SCHEMA shop",
+        "create",
+    ),
+    ("GRANT pg_maintain TO {role}", "is a member of pg_maintain", "member"),
+    (
+        "GRANT pg_use_reserved_connections TO {role}",
+        "is a member of pg_use_reserved_connections",
+        "member",
+    ),
+    ("GRANT {writer} TO {role} WITH ADMIN OPTION", "may grant the role {writer}", "admin"),
+    ("GRANT TRIGGER ON shop.orders TO {role}", "and write to shop.orders (REF", "alter"),
+    ("GRANT MAINTAIN ON shop.orders TO PUBLIC", "and write to shop.orders (REF", "alter"),
+    ("GRANT REFERENCES (id) ON shop.orders TO {role}", "and write to shop.orders (REF", "alter"),
+    (
+        "GRANT SELECT ON shop.orders TO {role} WITH GRANT OPTION",
+        "may pass on what it was granted on shop.orders",
+        "grant",
+    ),
+    (
+        """
+        CREATE FUNCTION shop.mine() RETURNS int LANGUAGE sql RETURN 1;
+        ALTER FUNCTION shop.mine() OWNER TO {role}
+        """,
+        "owns shop.mine()",
+        "owner",
+    ),
+    ("SELECT lo_create(4711); ALTER LARGE OBJECT 4711 OWNER TO {role}", "owns 4711", "owner"),
+    (
+        "SELECT lo_create(4711); GRANT UPDATE ON LARGE OBJECT 4711 TO {role}",
+        "may write to the large object 4711",
+        "large-object",
+    ),
+    (
+        "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO {role}",
+        "may call pg_read_file(text)",
+        "function",
+    ),
+    (
+        "GRANT ALTER SYSTEM ON PARAMETER log_statement TO {role}",
+        "was granted to change log_statement",
+        "parameter",
+    ),
+    (
+        "CREATE FOREIGN DATA WRAPPER abroad; GRANT USAGE ON FOREIGN DATA WRAPPER abroad TO {role}",
+        "elsewhere through FOREIGN DATA WRAPPER abroad",
+        "foreign",
+    ),
+    (
+        """
+        CREATE FOREIGN DATA WRAPPER abroad; CREATE SERVER yonder FOREIGN DATA WRAPPER abroad;
+        GRANT USAGE ON FOREIGN SERVER yonder TO PUBLIC
+        """,
+        "elsewhere through FOREIGN SERVER yonder",
+        "foreign",
+    ),
+    (
+        "GRANT CREATE ON TABLESPACE pg_default TO {role}",
+        "may create objects in TABLESPACE pg_default",
+        "create",
+    ),
 ]
+
+# What readers have, and what tells nothing of them.
+HARMLESS = """
+GRANT pg_monitor, pg_read_all_data, {writer} TO {role};
+GRANT SELECT, UPDATE ON shop.reviews TO {other};
+GRANT SELECT ON shop.orders TO {writer};
+GRANT SELECT (id) ON shop.customers TO PUBLIC;
+GRANT SELECT ON LARGE OBJECT 4712 TO {role};
+GRANT USAGE ON TYPE shop.order_status TO {role};
+GRANT TEMPORARY ON DATABASE {database} TO PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE {role} GRANT SELECT ON TABLES TO PUBLIC;
+CREATE FOREIGN DATA WRAPPER abroad;
+CREATE SERVER yonder FOREIGN DATA WRAPPER abroad;
+CREATE USER MAPPING FOR {role} SERVER yonder;
+"""
 
 
 @asynccontextmanager
 async def reader(shop: Shop) -> AsyncIterator[Login]:
-    """Make a role that may read the shop, and drop it with all it was given."""
+    """Make a role that may read the shop, and drop it with all it was given; and two more."""
     role = f"reader_{shop.admin.database}"
+    writer, other = (f"{name}_{shop.admin.database}" for name in ("writer", "other"))
     await execute(
         shop.admin,
         f"""
+        CREATE ROLE {writer}; CREATE ROLE {other};
         CREATE ROLE {role} LOGIN NOINHERIT PASSWORD '{shop.agent.password}';
         GRANT CONNECT ON DATABASE {shop.admin.database} TO {role};
         GRANT USAGE ON SCHEMA shop TO {role};
@@ -82,8 +178,9 @@ async def reader(shop: Shop) -> AsyncIterator[Login]:
             f"""
             ALTER DATABASE {shop.admin.database} OWNER TO postgres;
             REASSIGN OWNED BY {role} TO postgres;
-            DROP OWNED BY {role};
-            DROP ROLE {role};
+            DROP OWNED BY {role}, {writer}, {other};
+            REVOKE ALL ON TABLESPACE pg_default FROM {role};
+            DROP ROLE {role}, {writer}, {other};
             """,
         )
 
@@ -108,9 +205,9 @@ async def test_a_role_that_may_do_more_is_not_served_unless_the_operator_says_so
     right: tuple[str, str, str],
 ) -> None:
     grant, said, kind = right
-    database = fresh_shop.admin.database
     async with reader(fresh_shop) as login:
-        await execute(fresh_shop.admin, grant.format(role=login.user, database=database))
+        names = named(login)
+        await execute(fresh_shop.admin, grant.format(**names))
 
         async with guarding(tmp_path / "refused", login) as (guard, refusing):
             with caplog.at_level(logging.WARNING), pytest.raises(Unavailable) as caught:
@@ -121,7 +218,7 @@ async def test_a_role_that_may_do_more_is_not_served_unless_the_operator_says_so
             await ask(guard, "SELECT 2")
 
     messages = [(record.levelname, record.getMessage()) for record in caplog.records]
-    assert {level for level, text in messages if said.format(database=database) in text} == {
+    assert {level for level, text in messages if said.format(**names) in text} == {
         "ERROR",
         "WARNING",
     }
@@ -130,6 +227,19 @@ async def test_a_role_that_may_do_more_is_not_served_unless_the_operator_says_so
     assert said not in caught.value.as_text()
     assert [line["verdict"] for line in trail(refusing)] == ["none", "none"]
     assert [kind in str(line["role_powers"]) for line in trail(serving)] == [True] * 4
+
+
+async def test_what_any_reader_may_have_is_no_reason_to_refuse(
+    each_postgres: ShopServer, tmp_path: Path
+) -> None:
+    async with fresh_database(each_postgres) as shop, reader(shop) as login:
+        await execute(shop.admin, "SELECT lo_create(4712)")
+        await execute(shop.admin, HARMLESS.format(**named(login)))
+
+        async with guarding(tmp_path, login) as (guard, place):
+            assert await ask(guard, "SELECT 1") == [("1",)]
+
+    assert [line["role_powers"] for line in trail(place)] == [[], []]
 
 
 async def test_a_right_given_later_stops_the_service_when_the_catalog_is_read_again(
@@ -142,6 +252,13 @@ async def test_a_right_given_later_stops_the_service_when_the_catalog_is_read_ag
 
         with pytest.raises(Unavailable):
             await ask(guard, "SELECT 1")
+
+
+def named(login: Login) -> dict[str, str]:
+    """Return what the grants of a test are about."""
+    database = login.database
+    others = {name: f"{name}_{database}" for name in ("writer", "other")}
+    return {"role": login.user, "database": database, **others}
 
 
 def trail(place: Place) -> list[dict[str, object]]:

@@ -143,7 +143,7 @@ class World:
             said = words.translate(error, timed_out=True)
             return Answer(said, str(said))
         found = ResultSet(columns=(ResultColumn("QUERY PLAN", "json"),), rows=[(text,)])
-        return Answer(None, plan.render_plan(MaskedResult(found), planned, "tag").text)
+        return Answer(None, plan.render_plan(MaskedResult(found), planned, LIMITS, "tag").text)
 
     async def begin(self) -> None:
         """Begin a transaction, ending the one before."""

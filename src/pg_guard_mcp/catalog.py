@@ -193,8 +193,8 @@ class Power(NamedTuple):
     """A right of the connected role that a reader has no use for, and some of what it is on."""
 
     kind: str
-    """superuser, bypassrls, createrole, createdb, replication, member, owner, write, sequence or
-    create."""
+    """superuser, bypassrls, createrole, createdb, replication, member, admin, owner, write, alter,
+    grant, sequence, create, function, foreign, parameter or large-object."""
     names: tuple[str, ...] = ()
     total: int = 1
 

@@ -14,8 +14,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
-from pg_guard_mcp.errors import ConfigurationError, DatabaseError, Problem, Unavailable
+from pg_guard_mcp.errors import (
+    ConfigurationError,
+    DatabaseError,
+    GuardError,
+    Problem,
+    Unavailable,
+)
 from pg_guard_mcp.guard import masking, powers
 from pg_guard_mcp.guard import policy as policies
 from pg_guard_mcp.guard.narrowing import narrow
@@ -63,6 +70,8 @@ class CurrentPolicy:
         self._policy: Policy | None = None
         self._narrowed: dict[str, Policy] = {}
         self._made = 0.0
+        self._failures = 0
+        self._failure: GuardError | None = None
 
     async def current(self, client: str = "") -> Policy:
         """Return a client's policy, making it first if there is none or it is old.
@@ -87,9 +96,22 @@ class CurrentPolicy:
         self._policy = None
 
     async def _not_older_than(self, seconds: float) -> Policy:
+        """Return the policy, making it if it is older; who waited for one that failed is told so.
+
+        Each would try by itself otherwise, one after the other: of a Postgres that is dead the
+        tenth would hear after half a minute.
+        """
+        failures = self._failures
         async with self._lock:
             if self._policy is None or time.monotonic() - self._made >= seconds:
-                self._policy = await self._make()
+                if self._failure and self._failures != failures:
+                    raise self._failure.with_traceback(None)
+                try:
+                    self._policy = await self._make()
+                except GuardError as error:
+                    self._failures += 1
+                    self._failure = error
+                    raise
             return self._policy
 
     async def _for(self, client: str, everybody: Policy) -> Policy:
@@ -98,7 +120,7 @@ class CurrentPolicy:
             return everybody
         if client not in self._narrowed:
             with _told():
-                narrowed = narrow(everybody, self._clients[client])
+                narrowed = await anyio.to_thread.run_sync(narrow, everybody, self._clients[client])
                 await check_constants(narrowed, self._database, self._application)
             self._narrowed[client] = narrowed
         return self._narrowed[client]
@@ -111,7 +133,8 @@ class CurrentPolicy:
         self._narrowed.clear()
         self._check_role(catalog.powers)
         with _told():
-            policy = policies.build(self._rules, catalog)
+            # Of 3,000 tables it takes half a second.
+            policy = await anyio.to_thread.run_sync(policies.build, self._rules, catalog)
             await check_constants(policy, self._database, self._application)
             return policy
 

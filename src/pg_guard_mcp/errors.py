@@ -20,12 +20,25 @@ row value, a credential, a driver's text or a name the agent may not see.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pg_guard_mcp.model import Finding
+
+
+# Control characters, line separators and what turns text around.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def on_one_line(text: str) -> str:
+    """Write `text` so that no name in it can end the line: of a table, or what an agent wrote.
+
+    A hint stands outside the fences, so what followed would be read as ours.
+    """
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 class GuardError(Exception):
@@ -41,10 +54,12 @@ class GuardError(Exception):
 
     def as_text(self) -> str:
         """Say it as the agent reads it: `code: message`, then `hint: ...`."""
-        lines = [f"{self.code}: {self.message}"]
-        if self.hint:
-            lines.append(f"hint: {self.hint}")
-        return "\n".join(lines)
+        return self._said([f"{self.code}: {self.message}"])
+
+    def _said(self, lines: Sequence[str]) -> str:
+        """Put what happened and the hint on lines of their own, whatever names stand in them."""
+        hint = [f"hint: {self.hint}"] if self.hint else []
+        return "\n".join(map(on_one_line, [*lines, *hint]))
 
 
 class Refused(GuardError):
@@ -60,10 +75,7 @@ class Refused(GuardError):
 
     def as_text(self) -> str:
         """Say it as one `refused: [rule] message` line a finding, then one hint line."""
-        lines = [f"refused: [{finding.rule}] {finding.message}" for finding in self.findings]
-        if self.hint:
-            lines.append(f"hint: {self.hint}")
-        return "\n".join(lines)
+        return self._said([f"refused: [{each.rule}] {each.message}" for each in self.findings])
 
 
 class TimedOut(GuardError):
@@ -109,10 +121,7 @@ class DatabaseError(GuardError):
     def as_text(self) -> str:
         """Say it with the SQLSTATE in front of our words, and the agent's word behind them."""
         near = f", near {self.near}" if self.near else ""
-        lines = [f"{self.code}: [{self.sqlstate}] {self.message}{near}"]
-        if self.hint:
-            lines.append(f"hint: {self.hint}")
-        return "\n".join(lines)
+        return self._said([f"{self.code}: [{self.sqlstate}] {self.message}{near}"])
 
 
 class Unavailable(GuardError):

@@ -181,10 +181,15 @@ class GuardedQuery:
 
 
 class Price(NamedTuple):
-    """The EXPLAIN of a query, and what looks at its answer: it raises where that is too much."""
+    """How to find out what a query costs: two EXPLAINs of it, and what looks at their answers."""
 
+    outline: GuardedQuery
+    """Small, however many columns and partitions there are."""
+    is_too_much: Callable[[ResultSet], bool]
     plan: GuardedQuery
+    """Names what it reads; asked for only where the outline costs too much."""
     check: Callable[[ResultSet], None]
+    """Raises where that is too much, with words."""
 
 
 class ResultColumn(NamedTuple):

@@ -23,13 +23,21 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from pg_guard_mcp.errors import CatalogChanged, DatabaseError, Refused
 from pg_guard_mcp.guard import describe, hints, masking
 from pg_guard_mcp.guard.classify import without_explain
 from pg_guard_mcp.guard.detectors import mask
-from pg_guard_mcp.guard.plan import as_plan, check_cost, render_plan
+from pg_guard_mcp.guard.plan import (
+    as_outline,
+    as_plan,
+    check_cost,
+    costs_too_much,
+    is_whole,
+    render_plan,
+)
 from pg_guard_mcp.guard.render import render, shortened
 from pg_guard_mcp.guard.rewrite import token_at
 from pg_guard_mcp.guard.rules import NAME_RULES
@@ -61,8 +69,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _UNDEFINED_COLUMN = "42703"
-_SHORT_CHARACTERS = 200_000
-"""The detectors go through so many in a hundredth of a second, unless they are made to hold up."""
+_SHORT_CHARACTERS = 20_000
+"""The detectors go through so many in a thousandth of a second; made to hold up, in a twentieth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +86,8 @@ class Guard:
     mask_key: Callable[[], Awaitable[bytes]]
     client_limits: Mapping[str, Limits] = field(default_factory=dict)
     """The limits of clients that have their own, by the name their settings go by."""
+    large_results: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 2))
+    """How many are worked on at once: threads take turns, and twenty kept all others waiting."""
 
     def limits_of(self, client: Client) -> Limits:
         """Return what a call of this client may cost."""
@@ -100,9 +110,13 @@ async def query(call: ToolCall, guard: Guard) -> str:
         max_rows = min(call.max_rows or limits.max_rows, limits.max_rows)
         result = await _fetch(guarded, call, guard, policy, max_rows, price)
         with span("mask"):
-            masked = await _masked(shortened(result, limits), policy)
+            short = await _at_leisure(guard, result, lambda: shortened(result, limits))
+            masked = await _masked(guard, short, policy)
         with span("render"):
-            return _answer(record, render(masked, limits, max_rows, _tag()))
+            answer = await _at_leisure(
+                guard, masked, lambda: render(masked, limits, max_rows, _tag())
+            )
+            return _answer(record, answer)
 
 
 async def explain(call: ToolCall, guard: Guard) -> str:
@@ -119,22 +133,28 @@ async def explain(call: ToolCall, guard: Guard) -> str:
         plan = as_plan(guarded)
         record.admitted(relations=plan.relations, masked=plan.masked)
         result = await _fetch(plan, call, guard, policy, 1)
+        if not is_whole(result):
+            result = await _fetch(as_outline(plan), call, guard, policy, 1)
         with span("mask"):
-            masked = await _masked(result, policy)
+            masked = await _masked(guard, result, policy)
         with span("render"):
             behind = policy.masked_below(plan.relations)
-            return _answer(record, render_plan(masked, plan, _tag(), behind))
+            answer = await _at_leisure(
+                guard, masked, lambda: render_plan(masked, plan, limits, _tag(), behind)
+            )
+            return _answer(record, answer)
 
 
 async def list_schemas(call: ToolCall, guard: Guard) -> str:
     """Answer with the schemas and relations that may be read."""
+    limits = guard.limits_of(call.client)
     with _on_record(call, guard) as record:
         answer, _ = await _by_names(
             guard,
             call,
             record,
             lambda policy: run_sync(
-                describe.list_schemas, policy, call.schema, call.search, _tag()
+                describe.list_schemas, policy, limits, call.schema, call.search, _tag()
             ),
         )
         record.admitted()
@@ -143,12 +163,15 @@ async def list_schemas(call: ToolCall, guard: Guard) -> str:
 
 async def describe_view(call: ToolCall, guard: Guard) -> str:
     """Answer with one relation's columns, masks, keys and indexes."""
+    limits = guard.limits_of(call.client)
     with _on_record(call, guard) as record:
         answer, _ = await _by_names(
             guard,
             call,
             record,
-            lambda policy: run_sync(describe.describe_view, policy, call.name or "", _tag()),
+            lambda policy: run_sync(
+                describe.describe_view, policy, limits, call.name or "", _tag()
+            ),
         )
         record.admitted()
         return _answer(record, answer)
@@ -193,7 +216,12 @@ async def _price(statement: AdmittedStatement, policy: Policy, limits: Limits) -
         return None
     plan = as_plan(await rewritten(statement, policy, to_plan=True))
     behind = policy.masked_below(plan.relations)
-    return Price(plan, partial(check_cost, query=plan, max_cost=limits.max_cost, behind=behind))
+    return Price(
+        as_outline(plan),
+        partial(costs_too_much, max_cost=limits.max_cost),
+        plan,
+        partial(check_cost, query=plan, max_cost=limits.max_cost, behind=behind),
+    )
 
 
 async def _fetch(
@@ -228,12 +256,17 @@ async def _fetch(
             raise
 
 
-async def _masked(result: ResultSet, policy: Policy) -> MaskedResult:
-    """Have the detectors look through a result, a large one in a thread: it can take seconds."""
-    enabled = policy.rules.detectors
-    if sum(len(cell) for row in result.rows for cell in row if cell) <= _SHORT_CHARACTERS:
-        return mask(result, enabled)[0]
-    return (await run_sync(mask, result, enabled))[0]
+async def _masked(guard: Guard, result: ResultSet, policy: Policy) -> MaskedResult:
+    """Have the detectors look through a result."""
+    return await _at_leisure(guard, result, lambda: mask(result, policy.rules.detectors)[0])
+
+
+async def _at_leisure(guard: Guard, result: ResultSet, work: Callable[[], T]) -> T:
+    """Work on a small result here and now, and on a large one, which takes long, in a thread."""
+    characters = sum(len(cell) for row in result.rows for cell in row if cell)
+    if characters + len(result.rows) <= _SHORT_CHARACTERS:
+        return work()
+    return await run_sync(work, limiter=guard.large_results)
 
 
 @contextmanager

@@ -479,6 +479,7 @@ def test_any_text_is_masked_to_something_that_needs_no_more_masking(text: str) -
         ),
         *("-----BEGIN PRIVATE KEY-----", "-a", "\\", "\\u0034", '"', "[", '{"a":', "://", "://a:"),
         *("a@", "a.", "+1-", "(555) ", "0 ", "sk-a", "SG.aaaaaaaaaaaaaaaaa", "AKIA", "ghp_", "_a"),
+        *("glpat-", "ghs_a", "sk-", "dop_v1_", "password: ", "4 ", "SG.", "pat."),
     ],
 )
 def test_hostile_text_is_searched_in_time_linear_in_its_length(unit: str) -> None:

@@ -8,9 +8,20 @@ from typing import Any
 
 import pytest
 
+from pg_guard_mcp.errors import DatabaseError, TooExpensive
 from pg_guard_mcp.guard.detectors import mask
-from pg_guard_mcp.guard.plan import PREFIX, as_plan, render_plan
-from pg_guard_mcp.model import GuardedQuery, Relation, ResultColumn, ResultSet
+from pg_guard_mcp.guard.plan import (
+    NOTHING,
+    OUTLINE,
+    PREFIX,
+    as_outline,
+    as_plan,
+    check_cost,
+    costs_too_much,
+    is_whole,
+    render_plan,
+)
+from pg_guard_mcp.model import GuardedQuery, Limits, Relation, ResultColumn, ResultSet
 
 TAG = "0f1e2d3c"
 QUERY = GuardedQuery(sql="SELECT 1 FROM shop.orders", relations=(Relation("shop", "orders"),))
@@ -28,12 +39,12 @@ def scan(name: str, cost: float = 5.0, schema: str = "shop", **more: Any) -> dic
     return node("Seq Scan", cost, **relation, **more)
 
 
-def plan(root: dict[str, Any], query: GuardedQuery = QUERY) -> str:
+def plan(root: dict[str, Any], query: GuardedQuery = QUERY, **limits: int) -> str:
     """Render a plan."""
     cell = json.dumps([{"Plan": root}])
     columns = (ResultColumn("QUERY PLAN", "json"),)
     result, _ = mask(ResultSet(columns=columns, rows=[(cell,)]), ())
-    return render_plan(result, query, TAG).text
+    return render_plan(result, query, Limits(**limits), TAG).text
 
 
 def test_a_plan_is_as_written_here() -> None:
@@ -47,6 +58,56 @@ def test_a_plan_is_as_written_here() -> None:
         "  Seq Scan on shop.orders (cost 0.0..7.25, rows 10); Filter: (id > 1)\n"
         f"</data {TAG}>"
     )
+
+
+def test_a_plan_of_more_steps_than_fit_is_cut_and_says_so() -> None:
+    root = node("Append", 99.0, *(scan("orders") for _ in range(1_000)))
+
+    answer = plan(root, max_result_bytes=2_000)
+
+    header, _, *steps, _ = answer.split("\n")
+    assert len("\n".join(steps)) < 2_000
+    assert f" Cut at 2000 bytes: {len(steps)} of 1001 steps are shown." in header
+    assert steps[0].startswith("Append")
+
+
+def test_a_plan_that_did_not_arrive_whole_is_told_as_such() -> None:
+    left_out = "[a value of 1048577 bytes, too large to show: select a part of it]"
+    found = ResultSet(columns=(ResultColumn("QUERY PLAN", "json"),), rows=[(left_out,)])
+
+    with pytest.raises(DatabaseError, match="too large to be received"):
+        render_plan(mask(found, ())[0], QUERY, Limits(), TAG)
+    with pytest.raises(TooExpensive, match="too large to be received"):
+        check_cost(found, QUERY, 1e9, NOTHING)
+    assert costs_too_much(found, 1e9)
+    assert not is_whole(found)
+
+
+def test_an_outline_names_nothing_and_tells_no_condition() -> None:
+    """Without its schema nobody knows which relation is meant."""
+    step = node("Seq Scan", 5.0, Filter="(pay > 9)", **{"Relation Name": "orders"})
+
+    answer = plan(node("Append", 9.0, step))
+    behind = frozenset({Relation("shop", "orders")})
+    cell = json.dumps([{"Plan": node("Append", 9.0, step)}], indent=2)
+    outline = ResultSet(columns=(ResultColumn("QUERY PLAN", "json"),), rows=[(cell,)])
+    below_a_view = render_plan(mask(outline, ())[0], QUERY, Limits(), TAG, behind).text
+
+    assert "Seq Scan on a hidden relation (cost 0.0..5.0" in answer
+    assert "It is too large to say what it reads." in answer
+    assert "orders" not in answer
+    assert "pay" not in answer
+    assert "cost" not in below_a_view.replace("costliest", "")
+    assert not costs_too_much(outline, 9.0)
+    assert costs_too_much(outline, 8.9)
+
+
+def test_an_outline_is_made_of_the_same_query() -> None:
+    made = as_outline(as_plan(QUERY))
+
+    assert made.sql == OUTLINE + QUERY.sql
+    assert made.prefix_bytes == len(OUTLINE.encode())
+    assert "ANALYZE" not in OUTLINE.upper()
 
 
 def test_an_explain_is_made_of_the_guarded_query_and_never_runs_it() -> None:

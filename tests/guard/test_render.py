@@ -152,9 +152,21 @@ def test_rows_over_the_cap_do_not_come_out() -> None:
 def test_bytes_over_the_cap_do_not_come_out_and_it_says_so() -> None:
     answer = rendered([("x" * 9,)] * 10, max_result_bytes=50)
 
-    assert answer.rows == 5
+    assert answer.rows == 4  # the names of the columns count as well
     assert answer.truncated == "bytes"
-    assert answer.text.startswith("5 rows, cut at 50 bytes: there are more.")
+    assert answer.text.startswith("4 rows, cut at 50 bytes: there are more.")
+
+
+def test_names_of_columns_over_the_byte_cap_do_not_come_out_and_it_says_so() -> None:
+    names = tuple(f"column_{number:03}" for number in range(100))
+
+    answer = rendered([("x",) * 100] * 3, names=names, max_result_bytes=1_000)
+
+    assert (answer.rows, answer.truncated) == (0, "bytes")
+    assert answer.text.startswith(
+        "0 rows, cut at 1000 bytes: the names of 100 columns do not fit, 90 are shown."
+    )
+    assert data(answer) == ["\t".join(names[:90])]
 
 
 def test_one_row_over_the_byte_cap_leaves_none() -> None:
@@ -171,7 +183,7 @@ def test_the_data_never_outgrows_its_caps(
         [(cell,) for cell in cells], max_result_bytes=result_bytes, max_cell_bytes=cell_bytes
     )
 
-    _, *lines = data(answer)
+    lines = data(answer)
     assert sum(len(line.encode()) + 1 for line in lines) <= result_bytes
 
 

@@ -10,8 +10,8 @@ import pytest
 from pg_guard_mcp.errors import ConfigurationError, Unavailable
 from pg_guard_mcp.postgres.session import check_binding
 from pg_guard_mcp.settings import load_settings
-from tests.guarding import ask, guarding
-from tests.support.postgres import connected
+from tests.guarding import ask, execute, guarding
+from tests.support.postgres import connected, fresh_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +64,22 @@ async def test_another_database_and_another_role_of_that_cluster_are_not_read(
             await check_binding(connection, (expected[0], expected[1], expected[2]))
 
 
+async def test_a_role_that_may_not_see_which_cluster_it_is_reads_nothing_and_the_log_says_why(
+    postgres: ShopServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    number = await identifier(postgres)
+    function = "FUNCTION pg_control_system()"
+    async with fresh_database(postgres) as shop, connected(shop.agent) as connection:
+        expected = (number, shop.agent.database, shop.agent.user)
+        await execute(shop.admin, f"REVOKE EXECUTE ON {function} FROM PUBLIC")
+        with caplog.at_level(logging.ERROR), pytest.raises(Unavailable):
+            await check_binding(connection, expected)
+        await execute(shop.admin, f"GRANT EXECUTE ON {function} TO {shop.agent.user}")
+        await check_binding(connection, expected)
+
+    assert f"GRANT EXECUTE ON {function}" in caplog.text
+
+
 @pytest.mark.parametrize("number", ["8", ""])
 def test_a_variable_cannot_lead_a_bound_profile_to_another_cluster(
     tmp_path: Path, number: str
@@ -76,6 +92,32 @@ def test_a_variable_cannot_lead_a_bound_profile_to_another_cluster(
 
     assert "bind the profile to different clusters" in str(caught.value.problems)
     assert VARIABLE in str(caught.value.problems)
+
+
+DSN = "PG_GUARD_DATABASE__DSN"
+
+
+@pytest.mark.parametrize("dsn", ["agent@db/production", "owner@db/staging", "owner@db/production"])
+def test_a_variable_cannot_lead_a_bound_profile_to_another_database_of_its_cluster(
+    tmp_path: Path, dsn: str
+) -> None:
+    (tmp_path / "pg-guard.toml").write_text(
+        '[database]\ndsn = "postgresql://agent@db/staging"\nexpect_system_identifier = "7"\n'
+    )
+
+    moved = {DSN: "postgresql://agent@[::1]:5433/staging"}
+    load_settings(environment=moved, directory=tmp_path, flags={})
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environment={DSN: f"postgresql://{dsn}"}, directory=tmp_path, flags={})
+
+    assert "lead a bound profile to different databases" in str(caught.value.problems)
+    assert DSN in str(caught.value.problems)
+
+
+def test_a_profile_that_is_not_bound_may_be_led_by_a_variable(tmp_path: Path) -> None:
+    (tmp_path / "pg-guard.toml").write_text('[database]\ndsn = "postgresql://agent@db/staging"\n')
+
+    load_settings(environment={DSN: "postgresql://agent@db/other"}, directory=tmp_path, flags={})
 
 
 def test_what_is_no_identifier_is_a_problem(tmp_path: Path) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import resource
 import sys
+from functools import partial
 
 import anyio
 import pytest
 
-from pg_guard_mcp.errors import DatabaseError
-from pg_guard_mcp.model import Limits
+from pg_guard_mcp.errors import DatabaseError, TooExpensive
+from pg_guard_mcp.guard.plan import NOTHING, as_outline, as_plan, check_cost
+from pg_guard_mcp.model import GuardedQuery, Limits, Price
 from pg_guard_mcp.postgres import inflow
 from pg_guard_mcp.postgres.inflow import Inflow
+from tests.guarding import execute
 from tests.postgres.databases import fetch, opened, until_idle, value
 from tests.support.postgres import Shop, connected
 
@@ -37,6 +40,40 @@ async def test_a_value_of_hundreds_of_megabytes_takes_no_memory_here(fresh_shop:
         assert caught.value.sqlstate == "54000"
         assert own_megabytes() - before < 20
         await until_idle(admin)
+        assert await value(database, "SELECT 1") == "1"
+
+
+async def test_an_error_of_hundreds_of_megabytes_takes_no_memory_here(fresh_shop: Shop) -> None:
+    """Postgres prints the value that it could not read."""
+    sql = "SELECT string_agg(repeat('x', 100000 + id % 2), '')::int FROM shop.reviews"
+    async with opened(fresh_shop.admin) as database:
+        process_id = await value(database, "SELECT pg_backend_pid()")
+        before = own_megabytes()
+        with pytest.raises(DatabaseError) as caught:
+            await fetch(database, f"{sql} WHERE id <= 2000")
+
+        assert caught.value.sqlstate == "22P02"
+        assert own_megabytes() - before < 20
+        assert await value(database, "SELECT pg_backend_pid()") == process_id
+
+
+async def test_a_plan_too_large_to_be_received_takes_no_memory_here(fresh_shop: Shop) -> None:
+    columns = ", ".join(f"{'n' * 50}{number} int" for number in range(1_000))
+    await execute(fresh_shop.admin, f"CREATE TABLE shop.wide ({columns})")
+    query = GuardedQuery(sql=" UNION ALL ".join(["SELECT * FROM shop.wide"] * 200))
+    plan = as_plan(query)
+    check = partial(check_cost, query=plan, max_cost=1e9, behind=NOTHING)
+    async with opened(fresh_shop.admin) as database:
+        before = own_megabytes()
+        with pytest.raises(TooExpensive, match="too large to be received"):
+            await database.fetch(
+                query,
+                max_rows=1,
+                application="test",
+                price=Price(as_outline(plan), lambda _: True, plan, check),
+            )
+
+        assert own_megabytes() - before < 20
         assert await value(database, "SELECT 1") == "1"
 
 
@@ -113,7 +150,7 @@ async def test_a_call_cancelled_in_the_middle_of_a_large_cell_leaves_its_connect
 
         def notice(data: bytes) -> None:
             hand_on(data)
-            if watched._row:
+            if watched._shrinking:
                 arrived.set()
 
         watched.data_received = notice  # type: ignore[method-assign]  # to see when to strike
@@ -139,7 +176,51 @@ def row(*cells: bytes | None) -> bytes:
     return message(b"D", len(cells).to_bytes(2) + b"".join(written))
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 100, 100_000, 10_000_000])
+SIZES = [1, 2, 3, 5, 7, 100, 100_000, 10_000_000]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", [b"E", b"N"])
+def test_of_an_error_nothing_is_handed_on_that_could_hold_a_value(kind: bytes, size: int) -> None:
+    said = b"".join(
+        letter + text + b"\0"
+        for letter, text in (
+            (b"S", b"ERROR"),
+            (b"V", b"ERROR"),
+            (b"C", b"22P02"),
+            (b"M", b"invalid input: " + b"D\xff" * 100_000),
+            (b"D", b"Key (email)=(ada@example.com)"),
+            (b"H", b"a hint"),
+            (b"P", b"8"),
+            (b"W", b"PL/pgSQL function f"),
+            (b"R", b"pg_strtoint32"),
+        )
+    )
+    kept = b"SERROR\0VERROR\0C22P02\0P8\0Rpg_strtoint32\0\0"
+    messages = message(b"C", b"x") + message(kind, said + b"\0") + message(b"Z", b"I")
+    driver = Driver()
+    watched = Inflow(driver, Transport())
+
+    for start in range(0, len(messages), size):
+        watched.data_received(messages[start : start + size])
+
+    assert driver.received == message(b"C", b"x") + message(kind, kept) + message(b"Z", b"I")
+
+
+@pytest.mark.parametrize("length", [b"\0\0\0\0", b"\0\0\0\3", b"\xff\xff\xff\xff", b"\x80\0\0\0"])
+@pytest.mark.parametrize("kind", [b"D", b"E", b"Z"])
+def test_who_sends_a_length_that_cannot_be_is_hung_up_on(kind: bytes, length: bytes) -> None:
+    driver, transport = Driver(), Transport()
+    watched = Inflow(driver, transport)
+
+    watched.data_received(message(b"Z", b"I") + kind + length + b"I" * 10)
+    watched.data_received(message(b"Z", b"I"))
+
+    assert transport.is_aborted
+    assert driver.received == b""
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_messages_are_followed_wherever_they_are_cut(
     monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
@@ -157,7 +238,7 @@ def test_messages_are_followed_wherever_they_are_cut(
         (message(b"s", b""), None),
         (row(b"x" * 1_000), None),
         (row(b"y" * 1_000, b"c" * 100, b"e" * 400), row(said % 1_000, b"c" * 100, said % 400)),
-        (message(b"N", bytes(999)), None),
+        (message(b"N", bytes(999)), message(b"N", b"\0")),
         (message(b"C", bytes(5_000)), None),
         (row(b"z" * 900), None),
     ]

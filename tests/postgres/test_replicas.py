@@ -139,6 +139,22 @@ async def test_a_replica_to_which_a_pooler_leads_later_is_asked_how_late_it_is(p
     assert text.startswith(BEHIND)
 
 
+async def test_a_replica_serves_a_role_that_is_set_to_be_serializable(pair: Pair) -> None:
+    """Postgres refuses that mode on a replica."""
+    role = f"ALTER ROLE {pair.primary.agent.user}"
+    mode = "default_transaction_isolation"
+    await execute(pair.primary.admin, f"{role} SET {mode} = serializable")
+    await caught_up(pair.standby, pair.primary)
+    try:
+        async with opened(pair.standby.agent, None, pair.primary.agent) as database:
+            process_id = await value(database, "SELECT pg_backend_pid()")
+            assert await value(database, IS_REPLICA) == "t"
+            assert await value(database, "SELECT pg_backend_pid()") == process_id
+            assert await value(database, f"SELECT current_setting('{mode}')") == "serializable"
+    finally:
+        await execute(pair.primary.admin, f"{role} RESET {mode}")
+
+
 async def test_a_replica_that_replays_too_late_is_not_read(pair: Pair) -> None:
     await execute(pair.primary.admin, WRITE)
     await caught_up(pair.standby, pair.primary)

@@ -292,3 +292,22 @@ async def test_system_schemas_and_temporary_tables_are_left_out(fresh_shop: Shop
         not relation.schema.startswith("pg_") and relation.schema != "information_schema"
         for relation in found.relations
     )
+
+
+async def test_of_a_comment_of_megabytes_the_beginning_is_kept(fresh_shop: Shop) -> None:
+    long = "ä" * 3_000_000
+    found = await catalog(
+        fresh_shop.agent,
+        f"""
+        COMMENT ON SCHEMA shop IS '{long}';
+        COMMENT ON TABLE shop.orders IS '{long}';
+        COMMENT ON COLUMN shop.orders.id IS '{long}';
+        """,
+        fresh_shop.admin,
+    )
+
+    orders = found.relations[Relation("shop", "orders")]
+    assert {
+        len(comment or "")
+        for comment in (found.schemas["shop"], orders.comment, orders.columns[0].comment)
+    } == {50_000}

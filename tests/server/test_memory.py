@@ -35,6 +35,9 @@ GREEDY = {
     "many cells of a megabyte": """
         SELECT repeat('x', 1000000 + id % 2), repeat('y', 1000000 + id % 2),
                repeat('z', 1000000 + id % 2) FROM shop.reviews""",
+    "an error that quotes 100 MB": """
+        SELECT string_agg(repeat('x', 100000 + id % 2), '')::int FROM shop.reviews
+        WHERE id <= 1000""",
     "characters of four bytes": "SELECT repeat('😀', 250000 + id % 2), 'x' FROM shop.reviews",
 }
 

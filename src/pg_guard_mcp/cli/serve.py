@@ -14,7 +14,7 @@ import anyio
 
 from pg_guard_mcp import __version__
 from pg_guard_mcp.cli import configuration
-from pg_guard_mcp.errors import ConfigurationError
+from pg_guard_mcp.errors import ConfigurationError, on_one_line
 from pg_guard_mcp.settings import require_database
 
 if TYPE_CHECKING:
@@ -69,11 +69,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+class _OneLine(logging.Formatter):
+    """Keeps a message on its line, whatever names stand in it; a traceback has lines of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging calls it so
+        """Write the line."""
+        return on_one_line(super().formatMessage(record))
+
+
 def _log_to_stderr() -> None:
     """Send every log line to stderr: standard output belongs to the protocol."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger(_INDISCREET).disabled = True

@@ -1,7 +1,8 @@
 """The policy's view of the catalog in, the answers of `list_schemas` and `describe_view` out.
 
 Only open relations and readable columns appear, and foreign keys only between open relations.
-Comments and defaults are other people's text, so they stand between the fences with the rest.
+Comments and defaults are other people's text, so they stand between the fences with the rest, and
+like the rest they are cut where an answer's limits say so: a comment may be of megabytes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pg_guard_mcp.errors import Refused
 from pg_guard_mcp.guard.detectors import mask
 from pg_guard_mcp.guard.lexer import Kind, Unreadable, identifier, tokens
 from pg_guard_mcp.guard.lineage import derivation
-from pg_guard_mcp.guard.render import Rendered, escape, framed
+from pg_guard_mcp.guard.render import MARGIN, Rendered, escape, fitting, framed
 from pg_guard_mcp.model import Finding, ResultColumn, ResultSet
 
 if TYPE_CHECKING:
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
     from pg_guard_mcp.guard.lineage import Derivation
     from pg_guard_mcp.guard.masking import Mask
     from pg_guard_mcp.guard.policy import Policy
-    from pg_guard_mcp.model import Relation
+    from pg_guard_mcp.model import Limits, Relation
+
+    Row = tuple[str | None, ...]
 
 _MAX_LINES = 500
 _CLOSED = "what is not open here"
 
 
-def list_schemas(policy: Policy, schema: str | None, search: str | None, tag: str) -> Rendered:
+def list_schemas(
+    policy: Policy, limits: Limits, schema: str | None, search: str | None, tag: str
+) -> Rendered:
     """List open schemas, or the open relations of one, or those that match a search.
 
     Raises:
@@ -42,13 +47,16 @@ def list_schemas(policy: Policy, schema: str | None, search: str | None, tag: st
         raise Refused([_closed_schema(schema)])
     chosen = [info for info in relations if schema in {None, info.relation.schema}]
     if search is not None:
-        return _relations([info for info in chosen if _matches(info, search)], policy, tag)
+        found = [info for info in chosen if _matches(info, search)]
+        return _relations(found, policy, limits, tag)
     if schema is not None:
-        return _relations(chosen, policy, tag)
-    return _schemas(chosen, policy, tag)
+        return _relations(chosen, policy, limits, tag)
+    return _schemas(chosen, policy, limits, tag)
 
 
-def _schemas(relations: Iterable[RelationInfo], policy: Policy, tag: str) -> Rendered:
+def _schemas(
+    relations: Iterable[RelationInfo], policy: Policy, limits: Limits, tag: str
+) -> Rendered:
     counts: dict[str, int] = {}
     for info in relations:
         counts[info.relation.schema] = counts.get(info.relation.schema, 0) + 1
@@ -57,26 +65,28 @@ def _schemas(relations: Iterable[RelationInfo], policy: Policy, tag: str) -> Ren
     ]
     return _answer(
         f"{_count(len(rows), 'schema')}. Call list_schemas with a schema to see its relations.",
-        ["schema\trelations\tcomment", *rows],
+        [_row("schema", "relations", "comment"), *rows],
         policy,
+        limits,
         tag,
     )
 
 
-def _relations(relations: list[RelationInfo], policy: Policy, tag: str) -> Rendered:
+def _relations(relations: list[RelationInfo], policy: Policy, limits: Limits, tag: str) -> Rendered:
     rows = [
         _row(info.relation.schema, info.relation.name, info.kind, info.estimated_rows, info.comment)
         for info in relations
     ]
     return _answer(
         f"{_count(len(rows), 'relation')}. Call describe_view with a name to see its columns.",
-        ["schema\tname\tkind\testimated_rows\tcomment", *rows],
+        [_row("schema", "name", "kind", "estimated_rows", "comment"), *rows],
         policy,
+        limits,
         tag,
     )
 
 
-def describe_view(policy: Policy, name: str, tag: str) -> Rendered:
+def describe_view(policy: Policy, limits: Limits, name: str, tag: str) -> Rendered:
     """Describe one open relation: columns, masks, keys, foreign keys both ways, indexes.
 
     Raises:
@@ -86,7 +96,8 @@ def describe_view(policy: Policy, name: str, tag: str) -> Rendered:
     info = _find(policy, name)
     masks = policy.masked(info.relation)
     made_of = _made_of(info, policy)
-    lines = ["column\ttype\tnullable\tdefault\tmask\tcomment" + ("\tmade of" if made_of else "")]
+    titles = ("column", "type", "nullable", "default", "mask", "comment")
+    lines = [_row(*titles, *(["made of"] if made_of else []))]
     for column in info.readable:
         mask = masks.get(column.name)
         lines.append(
@@ -101,12 +112,14 @@ def describe_view(policy: Policy, name: str, tag: str) -> Rendered:
             )
         )
     lines += _keys(info, policy)
-    header = f"{info.relation}: {info.kind}, about {info.estimated_rows} rows."
+    header = f"{escape(str(info.relation))}: {info.kind}, about {info.estimated_rows} rows."
     if masks:
         header += " Masked columns show their mask, not their value, wherever you use them."
     if info.comment:
         lines.append(_row("comment", info.comment))
-    return _answer(header, lines, policy, tag)
+    return _answer(
+        header, lines, policy, limits, tag, narrow="name the columns that you need in a query"
+    )
 
 
 def _made_of(info: RelationInfo, policy: Policy) -> dict[str, str | None]:
@@ -145,7 +158,7 @@ def _open_names(origins: Iterable[tuple[Relation, str]], policy: Policy) -> list
     )
 
 
-def _keys(info: RelationInfo, policy: Policy) -> Iterator[str]:
+def _keys(info: RelationInfo, policy: Policy) -> Iterator[Row]:
     readable = {column.name for column in info.readable}
     for key in info.keys:
         if readable.issuperset(key.columns):
@@ -168,7 +181,7 @@ def _is_open(relation: Relation, columns: Iterable[str], policy: Policy) -> bool
     return info is not None and {column.name for column in info.readable}.issuperset(columns)
 
 
-def _reference(key: ForeignKey) -> str:
+def _reference(key: ForeignKey) -> Row:
     return _row(
         "foreign key",
         f"{key.source}({', '.join(key.columns)}) -> {key.target}({', '.join(key.target_columns)})",
@@ -219,21 +232,49 @@ def _closed_schema(schema: str) -> Finding:
     )
 
 
-def _row(*cells: str | int | None) -> str:
-    return "\t".join("\\N" if cell is None else escape(str(cell)) for cell in cells)
+def _row(*cells: str | int | None) -> Row:
+    return tuple(None if cell is None else str(cell) for cell in cells)
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _answer(header: str, lines: list[str], policy: Policy, tag: str) -> Rendered:
-    """Let the detectors see comments and defaults, too, and frame what is left."""
-    whole = ResultSet(columns=(ResultColumn("", "text"),), rows=[(line,) for line in lines])
+def _answer(
+    header: str,
+    rows: list[Row],
+    policy: Policy,
+    limits: Limits,
+    tag: str,
+    narrow: str = "use search to narrow",
+) -> Rendered:
+    """Let the detectors see comments and defaults, too, and frame what is left and fits."""
+    lines = [(_line(row, limits.max_cell_bytes + MARGIN),) for row in rows[: _MAX_LINES + 1]]
+    whole = ResultSet(columns=(ResultColumn("", "text"),), rows=list(lines))
     masked, _ = mask(whole, policy.rules.detectors)
-    lines = [row[0] or "" for row in masked.rows]
-    rows = len(lines) - 1
-    if rows > _MAX_LINES:
-        header += f" Only the first {_MAX_LINES} are shown: use search to narrow."
-        return framed(header, lines[: _MAX_LINES + 1], tag, rows=_MAX_LINES, truncated="rows")
-    return framed(header, lines, tag, rows=rows)
+    cut = [_cut(row[0] or "", limits.max_cell_bytes) for row in masked.rows]
+    shown = fitting(cut, limits.max_result_bytes)
+    if cut != [row[0] for row in masked.rows]:
+        header += f" Texts are cut at {limits.max_cell_bytes} bytes."
+    count = max(len(shown) - 1, 0)
+    if len(shown) == len(rows):
+        return framed(header, shown, tag, rows=count)
+    cap = "rows" if len(shown) > _MAX_LINES else "bytes"
+    header += f" Only the first {count} of {len(rows) - 1} lines are shown: {narrow}."
+    return framed(header, shown, tag, rows=count, truncated=cap)
+
+
+def _line(row: Row, most: int) -> str:
+    return "\t".join("\\N" if cell is None else escape(cell[:most]) for cell in row)
+
+
+def _cut(line: str, most_bytes: int) -> str:
+    """Cut the cells of a line that are too long; a tab in a cell is written as an escape."""
+    if len(line) <= most_bytes // 4:
+        return line
+    return "\t".join(
+        cell
+        if len(cell.encode()) <= most_bytes
+        else f"{cell.encode()[:most_bytes].decode(errors='ignore')}...[cut]"
+        for cell in line.split("\t")
+    )

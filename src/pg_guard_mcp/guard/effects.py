@@ -15,9 +15,9 @@ from pg_guard_mcp.guard import functions, grammar, reading
 from pg_guard_mcp.model import TypeName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
-    from pg_guard_mcp.catalog import Catalog, RelationInfo
+    from pg_guard_mcp.catalog import RelationInfo
     from pg_guard_mcp.guard.extensions import Extensions
     from pg_guard_mcp.guard.user_types import UserTypes
     from pg_guard_mcp.model import Relation
@@ -32,7 +32,7 @@ def reason(info: RelationInfo, kinds: UserTypes, path: tuple[Relation, ...] = ()
         return None
     if info.definition is not None and (why := _of_view(info.definition, kinds)):
         return why
-    for below in _read_by(info, kinds.catalog):
+    for below in _read_by(info, kinds):
         if why := reason(below, kinds, (*path, info.relation)):
             return f"through {below.relation}, {why}"
     return None
@@ -75,15 +75,13 @@ def _of_view(definition: str, kinds: UserTypes) -> str | None:
     return of_text(definition, kinds.extensions, kinds, computes)
 
 
-def _read_by(info: RelationInfo, catalog: Catalog) -> Iterator[RelationInfo]:
-    """Yield what a view reads, and the partitions and children that reading a table reads."""
-    if info.definition is not None:
-        names = {source for source, _ in info.sources}
-        yield from (catalog.relations[name] for name in sorted(names) if name in catalog.relations)
-        return
-    for other in catalog.relations.values():
-        if other.definition is None and any(name == info.relation for name, _ in other.sources):
-            yield other
+def _read_by(info: RelationInfo, kinds: UserTypes) -> Iterable[RelationInfo]:
+    """Give what a view reads, and the partitions and children that reading a table reads."""
+    if info.definition is None:
+        return kinds.heirs.get(info.relation, ())
+    known = kinds.catalog.relations
+    names = sorted({source for source, _ in info.sources})
+    return [known[name] for name in names if name in known]
 
 
 def _is_reviewed(use: FunctionUse, extensions: Extensions) -> bool:

@@ -13,18 +13,19 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from pg_guard_mcp.errors import TooExpensive
-from pg_guard_mcp.guard.render import Rendered, escape, framed
+from pg_guard_mcp.errors import DatabaseError, TooExpensive
+from pg_guard_mcp.guard.render import Rendered, escape, fitting, framed
 from pg_guard_mcp.model import Relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pg_guard_mcp.model import GuardedQuery, MaskedResult, ResultSet
+    from pg_guard_mcp.model import GuardedQuery, Limits, MaskedResult, ResultSet
 
     Node = Mapping[str, object]
 
 PREFIX = "EXPLAIN (FORMAT JSON, VERBOSE) "
+OUTLINE = "EXPLAIN (FORMAT JSON) "
 _CONDITIONS = (
     "Index Cond",
     "Hash Cond",
@@ -36,12 +37,33 @@ _CONDITIONS = (
     "Group Key",
 )
 _MAX_CONDITION = 200
+_TOO_LARGE = (
+    "the plan is too large to be received",
+    "Plan a part of the statement, or filter by what a table is partitioned by.",
+    "54000",
+)
 NOTHING: frozenset[Relation] = frozenset()
 
 
 def as_plan(query: GuardedQuery) -> GuardedQuery:
     """Turn a guarded query into the EXPLAIN of it: never ANALYZE, so it is planned, not run."""
     return replace(query, sql=PREFIX + query.sql, prefix_bytes=len(PREFIX))
+
+
+def as_outline(plan: GuardedQuery) -> GuardedQuery:
+    """Make an EXPLAIN say less: no columns, which of 1,000 partitions are megabytes, no schemas."""
+    return replace(plan, sql=OUTLINE + plan.sql.removeprefix(PREFIX), prefix_bytes=len(OUTLINE))
+
+
+def is_whole(result: ResultSet) -> bool:
+    """Tell whether a plan was received, or was too large for that."""
+    text = result.rows[0][0] or ""
+    return text.startswith("[") and text[1:9].lstrip().startswith("{")
+
+
+def costs_too_much(result: ResultSet, max_cost: float) -> bool:
+    """Hold the cost of an outline against the operator's limit; one too large is too much."""
+    return not is_whole(result) or cast("float", _root(result)["Total Cost"]) > max_cost
 
 
 def check_cost(
@@ -52,10 +74,14 @@ def check_cost(
     `behind` are the masked relations that views of the statement read.
 
     Raises:
-        TooExpensive: it costs more; the costliest step is named, as `explain` would name it.
+        TooExpensive: it costs more; the costliest step is named, as `explain` would name it. Or
+            nobody knows, for it was too large to be received.
 
     """
-    root, steps = _read(result, query, behind)
+    try:
+        root, steps = _read(result, query, behind)
+    except DatabaseError as error:
+        raise TooExpensive(error.message, error.hint) from None
     cost = cast("float", root["Total Cost"])
     if cost > max_cost:
         about = "more" if behind else f"about {cost:.0f}"
@@ -68,11 +94,19 @@ def check_cost(
 
 
 def render_plan(
-    result: MaskedResult, query: GuardedQuery, tag: str, behind: frozenset[Relation] = NOTHING
+    result: MaskedResult,
+    query: GuardedQuery,
+    limits: Limits,
+    tag: str,
+    behind: frozenset[Relation] = NOTHING,
 ) -> Rendered:
     """Write the plan as an indented tree, its totals first and its costliest node named.
 
     `behind` are the masked relations that views of the statement read.
+
+    Raises:
+        DatabaseError: it was too large to be received.
+
     """
     root, steps = _read(result, query, behind)
     show_conditions = not query.masked and all(step.shown for step in steps)
@@ -85,7 +119,16 @@ def render_plan(
         header += " A view reads masked columns, so what is expected of its rows is not shown."
     if query.masked:
         header += " It is planned as if nothing were known of the values in masked columns."
-    return framed(header, lines, tag, rows=len(lines))
+    if any("Relation Name" in step.node and "Schema" not in step.node for step in steps):
+        header += " It is too large to say what it reads."
+    shown = fitting(lines, limits.max_result_bytes)
+    if len(shown) == len(lines):
+        return framed(header, lines, tag, rows=len(lines))
+    header += (
+        f" Cut at {limits.max_result_bytes} bytes: {len(shown)} of {len(lines)} steps are shown."
+        " Plan a part of the statement, or filter by what a table is partitioned by."
+    )
+    return framed(header, shown, tag, rows=len(shown), truncated="bytes")
 
 
 class _Step(NamedTuple):
@@ -103,18 +146,26 @@ class _Step(NamedTuple):
 def _read(
     result: ResultSet, query: GuardedQuery, behind: frozenset[Relation]
 ) -> tuple[Node, list[_Step]]:
-    """Return the root of a plan, and every step of it."""
-    document = json.loads(result.rows[0][0] or "[]")
-    root = cast("Node", document[0]["Plan"])
+    """Return the root of a plan, and every step of it. Raises: DatabaseError."""
+    root = _root(result)
     steps = _walk(root, 0, shown=True, named=set(query.relations))
     return root, [step._replace(told=_is_told(step.node, behind)) for step in steps]
+
+
+def _root(result: ResultSet) -> Node:
+    """Return the root of a plan. Raises: DatabaseError, if it did not arrive whole."""
+    if not is_whole(result):
+        raise DatabaseError(*_TOO_LARGE)
+    return cast("Node", json.loads(result.rows[0][0] or "")[0]["Plan"])
 
 
 def _is_told(node: Node, behind: frozenset[Relation]) -> bool:
     """Tell whether the estimates of a step say nothing of what views read."""
     if not behind:
         return True
-    scanned = Relation(cast("str", node.get("Schema", "")), cast("str", node.get("Relation Name")))
+    if "Schema" not in node:  # nor in an outline
+        return False
+    scanned = Relation(cast("str", node["Schema"]), cast("str", node.get("Relation Name")))
     return "Relation Name" in node and "Plans" not in node and scanned not in behind
 
 

@@ -7,7 +7,6 @@ connected role may read it. Everything else is closed, and closed and missing lo
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
 from types import MappingProxyType
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pg_guard_mcp.catalog import Catalog, RelationInfo, is_system
 from pg_guard_mcp.errors import ConfigurationError, Problem, Refused
-from pg_guard_mcp.guard import catalogs, effects, lineage, masking
+from pg_guard_mcp.guard import alike, catalogs, effects, lineage, masking
 from pg_guard_mcp.guard.masking import matches
 from pg_guard_mcp.guard.names import Names
 from pg_guard_mcp.model import (
@@ -152,12 +151,8 @@ class Policy:
 
     def nearest(self, schema: str | None, name: str) -> RelationInfo | None:
         """Return the open relation whose name is most like a wrong one's, in its schema first."""
-        candidates = sorted(self.open_relations, key=lambda relation: relation.schema != schema)
-        close = get_close_matches(name, [relation.name for relation in candidates], n=1)
-        return next(
-            (self.open_relations[relation] for relation in candidates if relation.name in close),
-            None,
-        )
+        found = alike.nearest(self.open_relations, schema, name)
+        return self.open_relations[found] if found else None
 
     @cached_property
     def parents(self) -> frozenset[Relation]:

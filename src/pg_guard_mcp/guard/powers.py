@@ -32,6 +32,31 @@ _WORDS = {
         "may move the sequence {names}",
         "REVOKE USAGE, UPDATE ON SEQUENCE {names} FROM the role, or from PUBLIC",
     ),
+    "alter": (
+        "may do more than read and write to {names} (REFERENCES, TRIGGER or MAINTAIN)",
+        "REVOKE ALL ON {names} FROM the role, or from PUBLIC, and GRANT SELECT",
+    ),
+    "grant": (
+        "may pass on what it was granted on {names}",
+        "REVOKE GRANT OPTION FOR ALL ON {names} FROM the role",
+    ),
+    "admin": ("may grant the role {names} to others", "REVOKE ADMIN OPTION FOR {names} FROM it"),
+    "function": (
+        "may call {names}, which is kept from others",
+        "REVOKE EXECUTE ON FUNCTION {names} FROM the role, or from PUBLIC",
+    ),
+    "foreign": (
+        "may connect elsewhere through {names}",
+        "REVOKE USAGE ON {names} FROM the role, or from PUBLIC; foreign tables do not need it",
+    ),
+    "parameter": (
+        "was granted to change {names}",
+        "REVOKE SET, ALTER SYSTEM ON PARAMETER {names} FROM the role",
+    ),
+    "large-object": (
+        "may write to the large object {names}",
+        "REVOKE UPDATE ON LARGE OBJECT {names} FROM the role",
+    ),
     "create": (
         "may create objects in {names}",
         "REVOKE CREATE ON {names} FROM the role, or from PUBLIC",

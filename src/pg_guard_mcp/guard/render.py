@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _ESCAPES = {
 # terminal's cursor or show text in another order than it is read.
 _SPECIAL = re.compile("[\\\\\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
-_MARGIN = 20_000
+MARGIN = 20_000
 """The longest value a detector knows, a token, has 16,000 characters."""
 
 
@@ -49,7 +50,7 @@ def shortened(result: ResultSet, limits: Limits) -> ResultSet:
 
     They look somewhat farther than what is shown, for a value may begin there and end beyond.
     """
-    most = limits.max_cell_bytes + _MARGIN
+    most = limits.max_cell_bytes + MARGIN
     cut = {
         (row, column): len(cell[most:].encode())
         for row, cells in enumerate(result.rows)
@@ -67,9 +68,12 @@ def render(result: MaskedResult, limits: Limits, max_rows: int, tag: str) -> Ren
 
     `tag` must be new for every answer and must not be guessable.
     """
-    lines = ["\t".join(escape(column.name) for column in result.columns)]
+    names = [escape(column.name) for column in result.columns]
+    lines = ["\t".join(names)]
+    size = len(lines[0].encode()) + 1
+    if size > limits.max_result_bytes:
+        return _too_wide(names, limits, tag)
     cut_cells = 0
-    size = 0
     cap = result.cap
     for number, row in enumerate(result.rows[:max_rows]):
         cells = [
@@ -91,6 +95,23 @@ def render(result: MaskedResult, limits: Limits, max_rows: int, tag: str) -> Ren
             " select a part of the value, with substr or a JSON path."
         )
     return framed(header, lines, tag, rows=count, truncated=cap or ("cell" if cut_cells else ""))
+
+
+def _too_wide(names: Sequence[str], limits: Limits, tag: str) -> Rendered:
+    """Show as many names of columns as fit, and no rows: 1,600 of them can be 100,000 bytes."""
+    most = limits.max_result_bytes
+    shown = fitting(names, most)
+    header = (
+        f"0 rows, cut at {most} bytes: the names of {len(names)} columns do not fit,"
+        f" {len(shown)} are shown. Select fewer columns."
+    )
+    return framed(header, ["\t".join(shown)], tag, rows=0, truncated="bytes")
+
+
+def fitting(texts: Sequence[str], most_bytes: int) -> list[str]:
+    """Return the first of `texts`, as many as fit with a separator behind each."""
+    ends = accumulate(len(text.encode()) + 1 for text in texts)
+    return [text for text, end in zip(texts, ends, strict=True) if end <= most_bytes]
 
 
 def framed(

@@ -16,9 +16,9 @@ from pg_guard_mcp.guard import effects
 from pg_guard_mcp.model import TypeName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from pg_guard_mcp.catalog import CastInfo, Catalog, Column, TypeInfo
+    from pg_guard_mcp.catalog import CastInfo, Catalog, Column, RelationInfo, TypeInfo
     from pg_guard_mcp.guard.extensions import Extensions
     from pg_guard_mcp.model import Definition, Relation
     from pg_guard_mcp.uses import FunctionUse
@@ -90,6 +90,16 @@ class UserTypes:
             for column in info.readable
             if (why := self.implicit(TypeName(column.type_schema, column.type_name)))
         }
+
+    @cached_property
+    def heirs(self) -> Mapping[Relation, Sequence[RelationInfo]]:
+        """The partitions and children of each table: to look for them costs all tables a table."""
+        found: dict[Relation, list[RelationInfo]] = {}
+        for info in self.catalog.relations.values():
+            if info.definition is None:
+                for parent in dict.fromkeys(source for source, _ in info.sources):
+                    found.setdefault(parent, []).append(info)
+        return found
 
     @cached_property
     def shown_as(self) -> Mapping[Relation, Mapping[str, str]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import asyncpg
 
-from pg_guard_mcp.errors import GuardError, TimedOut, Unavailable
+from pg_guard_mcp.errors import GuardError, TooExpensive, Unavailable
 from pg_guard_mcp.model import ResultColumn, ResultSet
 from pg_guard_mcp.postgres import endings, inflow, rows, session, versions, words
 from pg_guard_mcp.postgres.hosts import CONNECT_SECONDS, Hosts
@@ -62,7 +62,7 @@ class Database:
 
         `system_identifier` is that of the only cluster to talk to, if there is only one.
         """
-        self._limits = limits
+        self.limits = limits
         self._binding = (system_identifier, database, user) if system_identifier else None
         self._replication = replication
         self._hosts = Hosts(hosts, ports, tls=tls, replication=replication)
@@ -107,10 +107,10 @@ class Database:
             GuardError: Busy, TimedOut, TooExpensive, Cancelled, DatabaseError or Unavailable.
 
         """
-        limits = limits or self._limits
+        limits = limits or self.limits
         check = versions.check(query.relations, query.versions)
         async with self.transaction(application, check, query.search_path, limits) as connection:
-            if price:
+            if price and price.is_too_much(await self._plan(connection, price.outline)):
                 price.check(await self._plan(connection, price.plan))
             text = f"{query.sql}\n/* {session.plain(comment)} */" if comment else query.sql
             statement = await self._prepare(connection, text, query.definitions)
@@ -123,7 +123,8 @@ class Database:
 
     async def _plan(self, connection: Connection, plan: GuardedQuery) -> ResultSet:
         statement = await self._prepare(connection, plan.sql, plan.definitions)
-        row = await statement.fetchrow()
+        with rows.bounded(connection):
+            row = await statement.fetchrow()
         return ResultSet(columns=(ResultColumn("plan", "json"),), rows=[tuple(row or ())])
 
     @asynccontextmanager
@@ -145,7 +146,7 @@ class Database:
 
         """
         try:
-            limits = limits or self._limits
+            limits = limits or self.limits
             opening = session.opening(limits, application) + check
             path = session.extend(search_path)
             async with self._pool.place() as place, AsyncExitStack() as stack:
@@ -189,12 +190,13 @@ class Database:
         except anyio.get_cancelled_exc_class():
             keep = True
             raise
+        except TooExpensive:
+            # Nothing went wrong; a gate that cost a connection would be felt by everybody.
+            keep = connection.is_in_transaction()
+            raise
         except TimeoutError:
             patience = _LAST_WORD_SECONDS
-            raise TimedOut(
-                "the query ran into its time limit and was ended",
-                "Filter on indexed columns, aggregate less, or use explain to see the plan.",
-            ) from None
+            raise words.too_slow() from None
         except _DRIVER_ERRORS as error:
             elapsed = time.monotonic() - started
             timed_out = elapsed >= seconds * 0.9
@@ -252,7 +254,7 @@ class Database:
         transaction pooler stands between.
         """
         inflow.watch(connection)
-        await connection.execute(f"{session.opening(self._limits, 'pg-guard')}SELECT 1")
+        await connection.execute(f"{session.opening(self.limits, 'pg-guard')}SELECT 1")
         await self._types.register(connection)
         if self._binding:
             await session.check_binding(connection, self._binding)

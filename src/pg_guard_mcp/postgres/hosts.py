@@ -184,6 +184,8 @@ async def _connect(
             # Said, or the environment is asked.
             direct_tls=False,
             target_session_attrs=SessionAttribute.any,
+            krbsrvname="postgres",
+            gsslib="gssapi",
             # No prepared statement outlives its call, so a transaction pooler may stand between.
             **{"statement_cache_size": 0, **options},
         )

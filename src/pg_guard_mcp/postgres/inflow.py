@@ -5,6 +5,9 @@ anybody can look at it: measured, one of 800 MB took 1.5 GB here. So this stands
 and the driver and follows the protocol's messages by their lengths. A cell that is too large is
 replaced by a line that says so while it arrives, and nothing of it is kept. Where rows are larger
 than is worth waiting for, it hangs up.
+
+An error prints the value it is about, however large that is, and nobody here reads more of it than
+its code and its place. So no more of it is handed on.
 """
 
 from __future__ import annotations
@@ -33,8 +36,12 @@ _LENGTH_BYTES = 4
 _COUNT_BYTES = 2
 _ROW = ord("D")
 _ERROR = ord("E")
+_NOTICE = ord("N")
 _ENDS_OF_ROWS = frozenset(b"sCZ")
 """Portal suspended, command complete, ready for query."""
+_KEPT_FIELDS = frozenset(b"SVCPR")
+"""Of an error: its severity, SQLSTATE, position, and the routine by which the driver tells some."""
+_FIELD_BYTES = 100
 
 
 class _LargeRow:
@@ -94,6 +101,55 @@ class _LargeRow:
         self._number_bytes = _LENGTH_BYTES
 
 
+class _Fields:
+    """An error or a notice while it arrives: letters, each with a text that ends in NUL.
+
+    (PostgreSQL manual, Frontend/Backend Protocol, Message Formats: ErrorResponse.)
+    """
+
+    def __init__(self, kind: int, length: int) -> None:
+        """Expect so many bytes."""
+        self._kind = kind
+        self._left = length
+        self._letter: int | None = None
+        self._text = bytearray()
+        self._kept = bytearray()
+
+    @property
+    def message(self) -> bytes | None:
+        """The message with the fields that are kept, once it is there."""
+        if self._left:
+            return None
+        content = bytes(self._kept) + b"\0"
+        return (
+            bytes([self._kind]) + (len(content) + _LENGTH_BYTES).to_bytes(_LENGTH_BYTES) + content
+        )
+
+    def take(self, data: bytes, position: int) -> int:
+        """Take of `data` what is this message's, and return where that ends."""
+        end = min(len(data), position + self._left)
+        self._left -= end - position
+        while position < end:
+            if self._letter is None:
+                self._letter = data[position]
+                position += 1
+                continue
+            stop = data.find(b"\0", position, end)
+            text_ends = end if stop < 0 else stop
+            room = _FIELD_BYTES - len(self._text)
+            self._text += data[position : min(text_ends, position + room)]
+            position = text_ends + 1
+            if stop >= 0:
+                self._end_field(self._letter)
+        return end
+
+    def _end_field(self, letter: int) -> None:
+        if letter in _KEPT_FIELDS:
+            self._kept += bytes([letter]) + self._text + b"\0"
+        self._letter = None
+        self._text.clear()
+
+
 class Inflow(asyncio.Protocol):
     """Hands on everything it receives, but for large cells where it is told to leave them out."""
 
@@ -105,11 +161,12 @@ class Inflow(asyncio.Protocol):
         self._driver = driver
         self._transport = transport
         self._leaves_out = False
+        self._is_lost = False
         self._header = bytearray()
         self._left = 0
         self._batch_bytes = 0
         self._kept_bytes = 0
-        self._row: _LargeRow | None = None
+        self._shrinking: _LargeRow | _Fields | None = None
         self._last_kind = 0
 
     @property
@@ -129,9 +186,14 @@ class Inflow(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand on what is not left out."""
-        if self.has_tripped:
+        if self.has_tripped or self._is_lost:
             return
-        passed = self._passed(data)
+        try:
+            passed = self._passed(data)
+        except ValueError:
+            self._is_lost = True
+            self._transport.abort()
+            return
         too_much = self._batch_bytes > MAX_BATCH_BYTES or self._kept_bytes > _MOST_KEPT_BYTES
         if self._leaves_out and too_much:
             self.has_tripped = True
@@ -157,16 +219,19 @@ class Inflow(asyncio.Protocol):
         self._driver.resume_writing()
 
     def _passed(self, data: bytes) -> bytes:
-        """Keep up with where messages begin, and return what the driver is to have of `data`."""
+        """Keep up with where messages begin, and return what the driver is to have of `data`.
+
+        Raises: ValueError, if that cannot be Postgres.
+        """
         parts: list[bytes] = []
         position = as_it_came = 0
         while position < len(data):
-            if self._row:
-                position = as_it_came = self._row.take(data, position)
-                if message := self._row.message:
+            if self._shrinking:
+                position = as_it_came = self._shrinking.take(data, position)
+                if message := self._shrinking.message:
                     parts.append(message)
                     self._kept_bytes += len(message)
-                    self._row = None
+                    self._shrinking = None
             elif self._left:
                 step = min(self._left, len(data) - position)
                 self._left -= step
@@ -179,16 +244,18 @@ class Inflow(asyncio.Protocol):
                 as_it_came = position
                 if len(self._header) == _HEADER_BYTES:
                     self._begin()
-                    if not self._row:
+                    if not self._shrinking:
                         parts.append(bytes(self._header))
                     self._header.clear()
         parts.append(data[as_it_came:position])
         return b"".join(parts)
 
     def _begin(self) -> None:
-        """Note what begins, and whether it is a row of which something may be left out."""
+        """Note what begins, and whether something of it is left out."""
         self._last_kind = kind = self._header[0]
-        length = int.from_bytes(self._header[1:]) - _LENGTH_BYTES
+        length = int.from_bytes(self._header[1:], signed=True) - _LENGTH_BYTES
+        if length < 0:
+            raise ValueError
         if kind in _ENDS_OF_ROWS:
             self._batch_bytes = self._kept_bytes = 0
         if kind == _ROW:
@@ -196,9 +263,12 @@ class Inflow(asyncio.Protocol):
             self._batch_bytes += length
             room = _ROOM_BYTES - self._kept_bytes
             if self._leaves_out and length > min(room, MAX_CELL_BYTES):
-                self._row = _LargeRow(length, room)
+                self._shrinking = _LargeRow(length, room)
                 return
             self._kept_bytes += length
+        if kind in (_ERROR, _NOTICE) and length:
+            self._shrinking = _Fields(kind, length)
+            return
         self._left = length
 
 

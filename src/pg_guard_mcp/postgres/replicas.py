@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import asyncpg
 
 from pg_guard_mcp.errors import Unavailable
+from pg_guard_mcp.postgres import session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ CASE WHEN pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_l
 """
 _IS_REPLICA = "SELECT pg_catalog.ln(CASE WHEN pg_catalog.pg_is_in_recovery() THEN 1 ELSE 0 END)"
 _ASKING = (
-    "BEGIN; SET TRANSACTION READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp;"
+    f"BEGIN; SET TRANSACTION {session.MODE}; SET LOCAL search_path = pg_catalog, pg_temp;"
     " SET LOCAL statement_timeout = 2000; "
 )
 

@@ -48,7 +48,7 @@ async def read(
         DatabaseError: rows are too large to be received; the connection is gone then.
 
     """
-    with _bounded_inflow(connection) as watched:
+    with bounded(connection) as watched:
         return await _until_full(_Portal(statement, arguments), watched, max_rows, limits)
 
 
@@ -81,8 +81,13 @@ async def _until_full(
 
 
 @contextmanager
-def _bounded_inflow(connection: Any) -> Iterator[Inflow]:
-    """Have large cells left out. Raises: DatabaseError."""
+def bounded(connection: Any) -> Iterator[Inflow]:
+    """Have large cells left out.
+
+    Raises:
+        DatabaseError: rows are too large to be received; the connection is gone then.
+
+    """
     watched = inflow.of(connection)
     try:
         with watched.leaving_out():

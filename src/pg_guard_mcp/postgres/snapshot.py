@@ -8,7 +8,10 @@ Relations the role may not read are kept, for the masks that views inherit of th
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
 
 from pg_guard_mcp.catalog import (
     SYSTEM_SCHEMAS,
@@ -39,14 +42,20 @@ _KINDS: Mapping[str, RelationKind] = {
     "f": "foreign table",
 }
 
+# However short a query of an agent must be. Of 10,000 tables it takes 5 s.
+_SECONDS = 120.0
 _USER_SCHEMA = objects.USER_SCHEMA
 # And the catalogs that the operator named, each by its exact name.
 _SERVED = f"""(
 {_USER_SCHEMA} OR n.nspname || '.' || c.relname IN (SELECT json_array_elements_text($1::json))
 )"""
 
+# A comment may be of a gigabyte, and is kept for as long as the server runs.
+_MOST_OF_A_COMMENT = 50_000
+
 _SCHEMAS = f"""
-SELECT n.nspname AS name, obj_description(n.oid, 'pg_namespace') AS comment
+SELECT n.nspname AS name,
+       left(obj_description(n.oid, 'pg_namespace'), {_MOST_OF_A_COMMENT}) AS comment
 FROM pg_namespace n
 WHERE {_USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
 """
@@ -54,7 +63,8 @@ WHERE {_USER_SCHEMA} AND has_schema_privilege(n.oid, 'USAGE')
 _RELATIONS = f"""
 SELECT c.oid::int8 AS id, {versions.DIGEST} AS digest, n.nspname AS schema,
        c.relname AS name, c.relkind AS kind,
-       greatest(c.reltuples, 0)::int8 AS rows, obj_description(c.oid, 'pg_class') AS comment,
+       greatest(c.reltuples, 0)::int8 AS rows,
+       left(obj_description(c.oid, 'pg_class'), {_MOST_OF_A_COMMENT}) AS comment,
        CASE WHEN c.relkind IN ('v', 'm') AND {_USER_SCHEMA}
             THEN pg_get_viewdef(c.oid) END AS definition
 FROM pg_class c
@@ -84,7 +94,8 @@ _COLUMNS = f"""
 SELECT a.attrelid::int8 AS id, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
        t.typname AS type_name, tn.nspname AS type_schema, t.typcategory AS category,
        NOT a.attnotnull AS nullable, pg_get_expr(d.adbin, d.adrelid) AS "default",
-       col_description(a.attrelid, a.attnum) AS comment, a.attgenerated <> '' AS generated,
+       left(col_description(a.attrelid, a.attnum), {_MOST_OF_A_COMMENT}) AS comment,
+       a.attgenerated <> '' AS generated,
        CASE WHEN t.typtype = 'd' OR e.typtype = 'd' THEN ({_BASE}) END AS base,
        has_schema_privilege(n.oid, 'USAGE')
            AND has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS readable
@@ -158,19 +169,28 @@ async def take(database: Database, application: str, named: Sequence[Relation] =
         GuardError: Postgres could not be reached or did not answer.
 
     """
-    found: dict[str, Rows] = {}
+    texts: dict[str, list[str]] = {}
     catalogs = json.dumps(
         [str(relation) for relation in named if relation.schema in SYSTEM_SCHEMAS]
     )
-    async with database.transaction(application) as connection:
+    seconds = max(database.limits.statement_timeout_seconds, _SECONDS)
+    limits = replace(database.limits, statement_timeout_seconds=seconds)
+    async with database.transaction(application, limits=limits) as connection:
+        # What Postgres writes of types and views is read here as it writes it by default.
+        await connection.execute("SET LOCAL quote_all_identifiers = off")
         for name, sql in _QUERIES.items():
-            # Every type comes as text, so one JSON text a query keeps the decoding in one place.
+            # Every type comes as text, so one JSON text a row keeps the decoding in one place; one
+            # for all rows would hold up everybody while it is read, and may have a gigabyte.
             arguments = (catalogs,) if "$1" in sql else ()
-            record = await connection.fetchrow(
-                f"SELECT json_agg(q)::text FROM ({sql}) q", *arguments
+            records = await connection.fetch(
+                f"SELECT row_to_json(q)::text FROM ({sql}) q", *arguments
             )
-            found[name] = json.loads(record[0]) if record and record[0] else []
-    return _assemble(found)
+            texts[name] = [text for (text,) in records]
+    return await anyio.to_thread.run_sync(_read, texts)
+
+
+def _read(texts: Mapping[str, Sequence[str]]) -> Catalog:
+    return _assemble({name: [*map(json.loads, rows)] for name, rows in texts.items()})
 
 
 _QUERIES = {
@@ -193,7 +213,13 @@ def _assemble(found: Mapping[str, Rows]) -> Catalog:
     sources = _grouped(found["sources"])
     constraints = _grouped(found["constraints"])
     indexes = _grouped(found["indexes"])
-    foreign_keys = list(_foreign_keys(found["constraints"], names))
+    # By relation: of 10,000 tables each with a key, looking through all for each took minutes.
+    leaving: dict[Relation, list[ForeignKey]] = {}
+    arriving: dict[Relation, list[ForeignKey]] = {}
+    for foreign_key in _foreign_keys(found["constraints"], names):
+        leaving.setdefault(foreign_key.source, []).append(foreign_key)
+        if foreign_key.target != foreign_key.source:
+            arriving.setdefault(foreign_key.target, []).append(foreign_key)
     relations: dict[Relation, RelationInfo] = {}
     for row in found["relations"]:
         relation = names[row["id"]]
@@ -209,10 +235,8 @@ def _assemble(found: Mapping[str, Rows]) -> Catalog:
                 for key in constraints.get(row["id"], ())
                 if key["kind"] in {"p", "u"}
             ),
-            foreign_keys=tuple(key for key in foreign_keys if key.source == relation),
-            referenced_by=tuple(
-                key for key in foreign_keys if key.target == relation != key.source
-            ),
+            foreign_keys=tuple(leaving.get(relation, ())),
+            referenced_by=tuple(arriving.get(relation, ())),
             indexes=tuple(_index(index) for index in indexes.get(row["id"], ())),
             definition=row["definition"],
             sources=tuple(

@@ -40,6 +40,8 @@ _CONDITIONS = {
 """Where the condition's name does not say what happened to a reader; nobody here writes."""
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _TIMEOUT = "57014"
+_TRANSACTION_TIMEOUT = "25P04"
+"""A limit of the administrator's, since 17, which ends the session with the query."""
 _UNAVAILABLE = (
     (
         ("28", "3D"),
@@ -47,7 +49,7 @@ _UNAVAILABLE = (
         "Tell the operator: `pg-guard-mcp credentials test` says why.",
     ),
     (("53300",), "Postgres has no connection left", "Try again later."),
-    (("08", "57P", "58"), "the connection to Postgres was lost", "Try again."),
+    (("08", "25P03", "57P", "58"), "the connection to Postgres was lost", "Try again."),
 )
 
 DRIVER_ERRORS = (
@@ -79,8 +81,8 @@ def translate(error: BaseException, *, timed_out: bool) -> GuardError:
     if not isinstance(error, asyncpg.PostgresError):
         return Unavailable(UNREACHABLE.message, UNREACHABLE.hint)
     sqlstate = error.sqlstate or "XX000"
-    if sqlstate == _TIMEOUT and timed_out:
-        return TimedOut("the query ran into its time limit and was ended", _HINTS[_TIMEOUT])
+    if sqlstate == _TRANSACTION_TIMEOUT or (sqlstate == _TIMEOUT and timed_out):
+        return too_slow()
     if sqlstate == _TIMEOUT:
         return Cancelled("the query was ended from outside", "Try again.")
     for prefixes, message, hint in _UNAVAILABLE:
@@ -93,6 +95,11 @@ def translate(error: BaseException, *, timed_out: bool) -> GuardError:
         sqlstate,
         int(position) if position else 0,
     )
+
+
+def too_slow() -> TimedOut:
+    """Say that Postgres, or we, ended a query in the middle."""
+    return TimedOut("the query ran into its time limit and was ended", _HINTS[_TIMEOUT])
 
 
 def too_large() -> DatabaseError:

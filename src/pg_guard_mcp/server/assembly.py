@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-import anyio
 import anyio.to_thread
 
 from pg_guard_mcp.access import credentials
 from pg_guard_mcp.current_policy import CurrentPolicy
-from pg_guard_mcp.errors import ConfigurationError, Problem, Unavailable
+from pg_guard_mcp.errors import ConfigurationError
 from pg_guard_mcp.pipeline import Guard
 from pg_guard_mcp.postgres.database import Database
 from pg_guard_mcp.postgres.replicas import Replication
 from pg_guard_mcp.record.trail import Trail
 from pg_guard_mcp.second_parser import Parsers
+from pg_guard_mcp.server.keyring_desk import KeyringDesk, trouble
 from pg_guard_mcp.settings import (
     client_limits,
     client_rules,
@@ -26,15 +25,10 @@ from pg_guard_mcp.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pg_guard_mcp.settings import Settings, Tls
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-_KEYRING_SECONDS = 15.0
 
 
 def open_guard(
@@ -65,7 +59,7 @@ def open_guard(
         trail=trail,
         parsers=Parsers(),
         mask_key=partial(
-            _from_keyring,
+            KeyringDesk().ask,
             partial(credentials.mask_key, settings.profile, environment=environment),
         ),
     )
@@ -78,6 +72,7 @@ def open_database(settings: Settings, environment: Mapping[str, str]) -> Databas
         ConfigurationError: no database is configured, or its certificates cannot be used.
 
     """
+    desk = KeyringDesk()
     target = require_database(settings)
     source = parse_credential(settings.database.credential)
     tls_for(target)  # what cannot be used stops the start
@@ -87,11 +82,11 @@ def open_database(settings: Settings, environment: Mapping[str, str]) -> Databas
         try:
             return await anyio.to_thread.run_sync(tls_for, target)
         except ConfigurationError as error:
-            raise _credential_trouble(error) from None
+            raise trouble(error) from None
 
     async def password() -> str | None:
         """Fetch the credential for one connection: so a rotated one needs no restart."""
-        secret = await _from_keyring(
+        secret = await desk.ask(
             partial(credentials.resolve, source, profile=settings.profile, environment=environment)
         )
         return secret.get_secret_value() if secret else None
@@ -109,29 +104,4 @@ def open_database(settings: Settings, environment: Mapping[str, str]) -> Databas
             required=settings.database.require_replica,
             max_lag_seconds=settings.database.max_replica_lag_seconds,
         ),
-    )
-
-
-async def _from_keyring(ask: Callable[[], T]) -> T:
-    """Ask in a thread and for a while only: a locked keyring waits for a person.
-
-    Raises: Unavailable.
-    """
-    try:
-        with anyio.fail_after(_KEYRING_SECONDS):
-            return await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
-    except ConfigurationError as error:
-        raise _credential_trouble(error) from None
-    except TimeoutError:
-        problem = Problem("the keyring does not answer", "unlock it, or use another source")
-        raise _credential_trouble(ConfigurationError([problem])) from None
-
-
-def _credential_trouble(error: ConfigurationError) -> Unavailable:
-    """Tell the operator what is wrong, and the agent only that something is."""
-    for problem in error.problems:
-        logger.error("credential_problem %s; fix: %s", problem.message, problem.fix)
-    return Unavailable(
-        "the server has no usable database credential",
-        "Tell the operator: `pg-guard-mcp credentials test` says what is missing.",
     )

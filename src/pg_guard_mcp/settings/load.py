@@ -173,6 +173,20 @@ def _two_clusters(sources: Sequence[Source]) -> Iterator[Problem]:
     if len({str(source.tables["database"][path[1]]) for source in binding}) > 1:
         names = " and ".join(source.called(path) for source in binding)
         yield Problem(f"{names} bind the profile to different clusters", "Keep one of them")
+    # Production may be another database of the same cluster.
+    dsn = ("database", "dsn")
+    leading = [
+        source
+        for source in sources
+        if binding and _holds(source.tables, dsn) and source.tables["database"]["dsn"]
+    ]
+    targets = [parse_dsn(source.tables["database"]["dsn"]) for source in leading]
+    if len({(target.database, target.user) for target in targets}) > 1:
+        names = " and ".join(source.called(dsn) for source in leading)
+        yield Problem(
+            f"{names} lead a bound profile to different databases, or in different roles",
+            "Keep one of them, or bind neither with database.expect_system_identifier",
+        )
 
 
 def _unsafe_connection(

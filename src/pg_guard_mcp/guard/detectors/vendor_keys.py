@@ -98,6 +98,8 @@ _MARKED = tuple(
 )
 """Forms told by a mark in their midst: what comes before it, and what begins with it."""
 _MOST_BEFORE = 80
+_MORE = 80
+"""How far a run is followed beyond the longest key: one that goes on there is none."""
 
 
 def vendor_keys(text: str) -> Iterator[tuple[int, int]]:
@@ -142,7 +144,8 @@ def _key_at(text: str, body: int, keys: dict[str, Key]) -> Iterator[tuple[int, i
     start = body - len(key.prefix)
     if start and _LETTER_OR_DIGIT.match(text, start - 1):
         return
-    run = key.alphabet.match(text, body)
+    # Not to the end of the run: `glpat-glpat-glpat-` is one for each of its prefixes.
+    run = key.alphabet.match(text, body, body + key.longest + _MORE)
     end = body + len(run[0].rstrip(".-")) if run else body
     if (
         key.shortest <= end - body <= key.longest
