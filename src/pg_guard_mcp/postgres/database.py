@@ -207,7 +207,7 @@ class Database:
             raise said from None
         finally:
             if is_over:  # all rows are here, and whoever asked need not wait for the rest
-                self._pool.finish_later(place, self._leave(connection, keep=keep))
+                self._pool.finish_later(place, self._leave(connection))
             else:
                 await self._give_back(connection, keep=keep, patience=patience)
 
@@ -230,10 +230,10 @@ class Database:
             await self._pool.renew()
             raise Unavailable(words.SILENT.message, words.SILENT.hint)
 
-    async def _leave(self, connection: Connection, *, keep: bool) -> None:
+    async def _leave(self, connection: Connection) -> None:
         """Give back a connection that answered a moment ago, and should do so again."""
         started = time.monotonic()
-        await self._give_back(connection, keep=keep, patience=CONNECT_SECONDS)
+        await self._give_back(connection, keep=True, patience=CONNECT_SECONDS)
         if time.monotonic() - started >= CONNECT_SECONDS:
             self._pool.note_silence()
 
