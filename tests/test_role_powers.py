@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.server import Place
 
 # What a role may be given, what the log says of it, and its kind.
+_SINCE = {"PG_WRITE_ALL_DATA": 14, "ON PARAMETER": 15, "RESERVED": 16, "MAINTAIN": 17}
 RIGHTS = [
     ("ALTER ROLE {role} SUPERUSER", "is a superuser", "superuser"),
     (
@@ -97,7 +98,7 @@ RIGHTS = [
     ),
     (
         """
-        CREATE FUNCTION shop.mine() RETURNS int LANGUAGE sql RETURN 1;
+        CREATE FUNCTION shop.mine() RETURNS int LANGUAGE sql AS 'SELECT 1';
         ALTER FUNCTION shop.mine() OWNER TO {role}
         """,
         "owns shop.mine()",
@@ -196,7 +197,18 @@ async def test_a_reader_is_served(each_postgres: ShopServer, tmp_path: Path) -> 
     assert [line["role_powers"] for line in trail(place)] == [[], []]
 
 
-@pytest.mark.parametrize("right", RIGHTS, ids=[grant for grant, _, _ in RIGHTS])
+def since(grant: str) -> int:
+    """Give the first major that has what is granted."""
+    return max((major for word, major in _SINCE.items() if word in grant.upper()), default=0)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        pytest.param(right, id=right[0], marks=pytest.mark.since(since(right[0])))
+        for right in RIGHTS
+    ],
+)
 async def test_a_role_that_may_do_more_is_not_served_unless_the_operator_says_so(
     fresh_shop: Shop,
     tmp_path: Path,

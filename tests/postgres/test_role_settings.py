@@ -156,6 +156,7 @@ async def test_a_role_that_becomes_another_one_reads_with_that_ones_rights(
         await execute(fresh_shop.admin, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
+@pytest.mark.since(17)
 async def test_a_limit_of_the_role_on_transactions_is_a_timeout_too(fresh_shop: Shop) -> None:
     """It ends the session."""
     limits = Limits(pool_size=1, statement_timeout_seconds=30)

@@ -68,6 +68,8 @@ VALUES = """
     INTERVAL '-1 day +00:00:01'
     INTERVAL '0'
     INTERVAL 'infinity' -- since 17
+    0x1F -- since 16
+    1_000.5 -- since 16
     '\\xdeadbeef00'::bytea
     ''::bytea
     '{"b": 1.00, "a": [null, "x\\u00e9"], "n": 1e2}'::jsonb
