@@ -121,19 +121,6 @@ RIGHTS = [
         "parameter",
     ),
     (
-        "CREATE FOREIGN DATA WRAPPER abroad; GRANT USAGE ON FOREIGN DATA WRAPPER abroad TO {role}",
-        "elsewhere through FOREIGN DATA WRAPPER abroad",
-        "foreign",
-    ),
-    (
-        """
-        CREATE FOREIGN DATA WRAPPER abroad; CREATE SERVER yonder FOREIGN DATA WRAPPER abroad;
-        GRANT USAGE ON FOREIGN SERVER yonder TO PUBLIC
-        """,
-        "elsewhere through FOREIGN SERVER yonder",
-        "foreign",
-    ),
-    (
         "GRANT CREATE ON TABLESPACE pg_default TO {role}",
         "may create objects in TABLESPACE pg_default",
         "create",
@@ -152,6 +139,7 @@ GRANT TEMPORARY ON DATABASE {database} TO PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE {role} GRANT SELECT ON TABLES TO PUBLIC;
 CREATE FOREIGN DATA WRAPPER abroad;
 CREATE SERVER yonder FOREIGN DATA WRAPPER abroad;
+GRANT USAGE ON FOREIGN SERVER yonder TO {role};
 CREATE USER MAPPING FOR {role} SERVER yonder;
 """
 

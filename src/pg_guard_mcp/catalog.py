@@ -194,7 +194,7 @@ class Power(NamedTuple):
 
     kind: str
     """superuser, bypassrls, createrole, createdb, replication, member, admin, owner, write, alter,
-    grant, sequence, create, function, foreign, parameter or large-object."""
+    grant, sequence, create, function, parameter or large-object."""
     names: tuple[str, ...] = ()
     total: int = 1
 

@@ -45,10 +45,6 @@ _WORDS = {
         "may call {names}, which is kept from others",
         "REVOKE EXECUTE ON FUNCTION {names} FROM the role, or from PUBLIC",
     ),
-    "foreign": (
-        "may connect elsewhere through {names}",
-        "REVOKE USAGE ON {names} FROM the role, or from PUBLIC; foreign tables do not need it",
-    ),
     "parameter": (
         "was granted to change {names}",
         "REVOKE SET, ALTER SYSTEM ON PARAMETER {names} FROM the role",

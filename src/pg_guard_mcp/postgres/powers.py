@@ -57,7 +57,8 @@ WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S') AND {USER_SCHEMA}
   AND (a.privilege_type <> 'SELECT' OR a.is_grantable)
 """
 
-# Of these there are few, and few rights on each: what can be made in them, or of them.
+# Of these there are few, and few rights on each: what can be made in them. USAGE of a foreign server
+# is no such right: readers of foreign tables have it, and it lets nothing be made but user mappings.
 _CREATING = f"""
 SELECT 'create', format('SCHEMA %I', n.nspname)
 FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) a
@@ -72,14 +73,6 @@ UNION ALL
 SELECT 'create', format('TABLESPACE %I', t.spcname)
 FROM pg_tablespace t CROSS JOIN aclexplode(t.spcacl) a
 WHERE t.spcowner NOT IN (SELECT oid FROM mine) AND a.grantee IN (SELECT oid FROM anybody)
-UNION ALL
-SELECT 'foreign', format('FOREIGN DATA WRAPPER %I', w.fdwname)
-FROM pg_foreign_data_wrapper w CROSS JOIN aclexplode(w.fdwacl) a
-WHERE w.fdwowner NOT IN (SELECT oid FROM mine) AND a.grantee IN (SELECT oid FROM anybody)
-UNION ALL
-SELECT 'foreign', format('FOREIGN SERVER %I', s.srvname)
-FROM pg_foreign_server s CROSS JOIN aclexplode(s.srvacl) a
-WHERE s.srvowner NOT IN (SELECT oid FROM mine) AND a.grantee IN (SELECT oid FROM anybody)
 """
 
 # Parameters have been things to grant since 15 (6243 is their catalog), and of large objects there
