@@ -57,8 +57,8 @@ WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S') AND {USER_SCHEMA}
   AND (a.privilege_type <> 'SELECT' OR a.is_grantable)
 """
 
-# Of these there are few, and few rights on each: what can be made in them. USAGE of a foreign server
-# is no such right: readers of foreign tables have it, and it lets nothing be made but user mappings.
+# Of these there are few, and few rights on each: what can be made in them. USAGE of a foreign
+# server is no such right: it lets nothing be made but user mappings.
 _CREATING = f"""
 SELECT 'create', format('SCHEMA %I', n.nspname)
 FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) a
