@@ -30,6 +30,7 @@ _SINCE = {"JSON_TABLE": 17}
 # the other world is as long as its original, and its mask is the same.
 _CHANGE = """
 ALTER ROLE plain PASSWORD '{password}';
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT CONNECT ON DATABASE {database} TO plain;
 UPDATE users SET ssn = translate(ssn, '0123456789', '{digits}'),
     email = left(email, 1)
