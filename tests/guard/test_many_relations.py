@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pg_guard_mcp.guard import alike
 from pg_guard_mcp.guard import policy as policies
@@ -12,25 +10,7 @@ from pg_guard_mcp.guard.classify import classify
 from pg_guard_mcp.guard.rules import RULES
 from pg_guard_mcp.model import AccessRules, Relation
 from tests.support.catalogs import bare_policy, catalog, columns, table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def calls(work: Callable[[], object]) -> int:
-    """Count the calls that some work makes: its cost, whatever else the machine does."""
-    made = 0
-
-    def note(_frame: object, event: str, _argument: object) -> None:
-        nonlocal made
-        made += event == "call"
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return made
+from tests.support.counting import calls_of
 
 
 def build(count: int) -> None:
@@ -42,7 +22,7 @@ def build(count: int) -> None:
 
 def test_twice_as_many_tables_cost_twice_as_much() -> None:
     build(1)
-    once, twice = (calls(partial(build, count)) for count in (150, 300))
+    once, twice = (calls_of(partial(build, count)) for count in (150, 300))
 
     assert twice < 2.5 * once
 
@@ -62,7 +42,7 @@ def test_no_more_than_some_are_looked_at_closely() -> None:
         for count in (alike.MOST, 20 * alike.MOST)
     )
 
-    close, far = (calls(partial(alike.nearest, each, "s", "custmers")) for each in (few, many))
+    close, far = (calls_of(partial(alike.nearest, each, "s", "custmers")) for each in (few, many))
 
     assert far < 1.1 * close
 

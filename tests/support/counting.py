@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Plain:
@@ -45,10 +46,8 @@ def calls(texts: Sequence[str]) -> list[int]:
     return counts
 
 
-def _count(text: str) -> int:
-    from pg_guard_mcp.guard import syntax
-    from pg_guard_mcp.guard.agreement import Disagreement, NotParsed
-
+def calls_of(work: Callable[[], object]) -> int:
+    """Count the calls that some work makes: its cost, whatever else the machine does."""
     made = 0
 
     def note(_frame: object, event: str, _argument: object) -> None:
@@ -57,12 +56,21 @@ def _count(text: str) -> int:
 
     sys.setprofile(note)
     try:
-        syntax.read(text)
-    except (NotParsed, Disagreement):
-        pass
+        work()
     finally:
         sys.setprofile(None)
     return made
+
+
+def _count(text: str) -> int:
+    from pg_guard_mcp.guard import syntax
+    from pg_guard_mcp.guard.agreement import Disagreement, NotParsed
+
+    def read() -> None:
+        with suppress(NotParsed, Disagreement):
+            syntax.read(text)
+
+    return calls_of(read)
 
 
 if __name__ == "__main__":

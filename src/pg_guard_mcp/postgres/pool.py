@@ -60,9 +60,9 @@ class Pool:
         self._size = size
         self._wait_seconds = wait_seconds
         self._failed_at = 0.0
+        self._endings: set[asyncio.Task[None]] = set()
         # Both are made inside the event loop.
         self._places: anyio.CapacityLimiter | None = None
-        self._endings: set[asyncio.Task[None]] = set()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._make = partial(
             asyncpg.create_pool,
