@@ -34,7 +34,7 @@ CASE WHEN pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_l
 """
 _IS_REPLICA = "SELECT pg_catalog.ln(CASE WHEN pg_catalog.pg_is_in_recovery() THEN 1 ELSE 0 END)"
 _ASKING = (
-    f"BEGIN; SET TRANSACTION {session.MODE}; SET LOCAL search_path = pg_catalog, pg_temp;"
+    f"{session.BEGIN}; SET LOCAL search_path = pg_catalog, pg_temp;"
     " SET LOCAL statement_timeout = 2000; "
 )
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 # A role may default to SERIALIZABLE, which a replica refuses, and to DEFERRABLE, which waits for
 # writers: neither is of use to a reader of one statement.
-MODE = "ISOLATION LEVEL READ COMMITTED, READ ONLY, NOT DEFERRABLE"
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED, NOT DEFERRABLE; SET TRANSACTION READ ONLY"
 # One round trip that leaves nothing behind. ROLLBACK undoes settings; advisory locks, prepared
 # statements and cursors WITH HOLD survive it. To end those takes a snapshot, and so a mode.
 CLOSING = (
-    f"ROLLBACK; BEGIN {MODE}; SELECT pg_catalog.pg_advisory_unlock_all(); CLOSE ALL;"
+    f"ROLLBACK; {BEGIN}; SELECT pg_catalog.pg_advisory_unlock_all(); CLOSE ALL;"
     " DEALLOCATE ALL; ROLLBACK; UNLISTEN *; RESET SESSION AUTHORIZATION; RESET ALL"
 )
 # A user's type may be called like a built-in one, and be looked through for less than it holds.
@@ -72,7 +72,7 @@ def opening(limits: Limits, application: str) -> str:
     first.
     """
     return (
-        f"RESET SESSION AUTHORIZATION; RESET ALL; BEGIN; SET TRANSACTION {MODE};"
+        f"RESET SESSION AUTHORIZATION; RESET ALL; {BEGIN};"
         f" SET LOCAL client_encoding = '{_UTF8}';"
         f" SET LOCAL statement_timeout = {_milliseconds(limits.statement_timeout_seconds)};"
         f" SET LOCAL lock_timeout = {_milliseconds(limits.lock_timeout_seconds)};"
